@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "cell.h"
+
+#include "esc.h"
+
+#include <string.h>
+#include <time.h>
+
+static const struct {
+    const char *name, *unit;
+    bool largest_first, number;
+} types[] = {
+    [COL_ID] = {"id", NULL, false, true},
+    [COL_COUNT] = {"count", NULL, true, true},
+    [COL_BYTES] = {"bytes", "bytes", true, true},
+    [COL_SECONDS] = {"seconds", "seconds", true, true},
+    [COL_PERCENT] = {"percent", "percent", true, true},
+    [COL_TIME] = {"time", "seconds since the epoch", false, true},
+    [COL_TEXT] = {"text", NULL, false, false},
+};
+
+const char *col_type_name(enum col_type type)
+{
+    return types[type].name;
+}
+
+const char *col_type_unit(enum col_type type)
+{
+    return types[type].unit;
+}
+
+bool col_type_largest_first(enum col_type type)
+{
+    return types[type].largest_first;
+}
+
+bool col_type_is_number(enum col_type type)
+{
+    return types[type].number;
+}
+
+void cell_fixed(struct cell *c, int64_t v, int decimals)
+{
+    c->kind = CELL_NUMBER;
+    c->number = v;
+    c->decimals = decimals;
+}
+
+void cell_int(struct cell *c, int64_t v)
+{
+    cell_fixed(c, v, 0);
+}
+
+void cell_uint(struct cell *c, uint64_t v)
+{
+    cell_fixed(c, v > INT64_MAX ? INT64_MAX : (int64_t)v, 0);
+}
+
+void cell_text(struct cell *c, const char *s, size_t n)
+{
+    c->kind = CELL_TEXT;
+    c->text = s;
+    c->len = n;
+}
+
+void cell_str(struct cell *c, const char *s)
+{
+    if (s)
+        cell_text(c, s, strlen(s));
+}
+
+int cell_compare(const struct cell *a, const struct cell *b, bool largest_first)
+{
+    if (a->kind == CELL_NONE || b->kind == CELL_NONE)
+        return (a->kind == CELL_NONE) - (b->kind == CELL_NONE);
+    int order;
+    if (a->kind == CELL_NUMBER) {
+        order = (a->number > b->number) - (a->number < b->number);
+    } else {
+        order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
+        if (order == 0)
+            order = (a->len > b->len) - (a->len < b->len);
+    }
+    return largest_first ? -order : order;
+}
+
+static void add_number(struct buf *out, const struct cell *c)
+{
+    if (c->decimals == 0) {
+        buf_int(out, c->number);
+        return;
+    }
+    uint64_t size = c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number, scale = 1;
+    for (int i = 0; i < c->decimals; i++)
+        scale *= 10;
+    if (c->number < 0)
+        buf_byte(out, '-');
+    buf_uint(out, size / scale);
+    buf_byte(out, '.');
+    for (uint64_t rest = size % scale; (scale /= 10) > 0; rest %= scale)
+        buf_byte(out, (char)('0' + rest / scale));
+}
+
+void cell_exact(struct buf *out, const struct cell *c)
+{
+    if (c->kind == CELL_NONE)
+        buf_byte(out, '-');
+    else if (c->kind == CELL_NUMBER)
+        add_number(out, c);
+    else
+        esc_field(out, c->text, c->len);
+}
+
+// 999 -> 999, 1536 -> 1.5K, 10 GiB -> 10.0G
+static void human_bytes(struct buf *out, int64_t v)
+{
+    static const char unit[] = "KMGTPE";
+    double size = (double)v;
+    int step = -1;
+    while (size >= 1023.95 && step + 1 < (int)sizeof unit - 1) {
+        size /= 1024;
+        step++;
+    }
+    if (step < 0)
+        buf_int(out, v);
+    else
+        buf_printf(out, "%.1f%c", size, unit[step]);
+}
+
+// 0:01.25, 12:34, 3:04:05, 2-03:04:05
+static void human_duration(struct buf *out, const struct cell *c)
+{
+    int64_t whole = c->number, hundredths = 0;
+    if (c->decimals == 2) {
+        hundredths = whole % 100;
+        whole /= 100;
+    }
+    int64_t days = whole / 86400, hours = whole / 3600 % 24, minutes = whole / 60 % 60;
+    if (days)
+        buf_printf(out, "%lld-%02lld:%02lld:", (long long)days, (long long)hours, (long long)minutes);
+    else if (hours)
+        buf_printf(out, "%lld:%02lld:", (long long)hours, (long long)minutes);
+    else
+        buf_printf(out, "%lld:", (long long)minutes);
+    buf_printf(out, "%02lld", (long long)(whole % 60));
+    if (!days && !hours && c->decimals == 2)
+        buf_printf(out, ".%02lld", (long long)hundredths);
+}
+
+static void human_time(struct buf *out, const struct cell *c)
+{
+    time_t when = (time_t)(c->decimals == 2 ? c->number / 100 : c->number);
+    struct tm tm;
+    char text[32];
+    if (localtime_r(&when, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm) > 0)
+        buf_str(out, text);
+    else
+        add_number(out, c);
+}
+
+void cell_human(struct buf *out, const struct cell *c, enum col_type type)
+{
+    if (c->kind == CELL_NUMBER && type == COL_BYTES)
+        human_bytes(out, c->number);
+    else if (c->kind == CELL_NUMBER && type == COL_SECONDS && c->number >= 0)
+        human_duration(out, c);
+    else if (c->kind == CELL_NUMBER && type == COL_TIME)
+        human_time(out, c);
+    else
+        cell_exact(out, c);
+}
+
+void cell_json(struct buf *out, const struct cell *c)
+{
+    const int64_t exact = 1LL << 53; // beyond it a reader that uses doubles would round
+    if (c->kind == CELL_NONE) {
+        buf_str(out, "null");
+    } else if (c->kind == CELL_TEXT) {
+        esc_json(out, c->text, c->len);
+    } else if (c->number > exact || c->number < -exact) {
+        buf_byte(out, '"');
+        add_number(out, c);
+        buf_byte(out, '"');
+    } else {
+        add_number(out, c);
+    }
+}

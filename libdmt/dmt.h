@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// What every file of DMT may use, and the map of the library.
+//
+// A module includes only what stands before it here (the Makefile's LIB list is
+// the same order, and `make lint` checks it).
+//
+//   floor 0  C and nothing else
+//     err       the thread's error: an errno code and one sentence
+//     buf       growable bytes
+//     num       strict text to numbers
+//     io        whole reads and whole writes; EINTR ends here
+//   floor 1  how a command talks
+//     esc       the escape rules of a field, both ways; JSON strings
+//     width     the terminal columns of a text;  near  what a mistyped word meant
+//     cell      one typed value, and how it reads in a pipe, on a terminal, in JSON
+//     columns   declared columns; which of them --columns and --sort choose
+//     tree      rows below their parents
+//     table     rows to TSV, aligned table or JSON Lines
+//     option    the option table and a command line's words
+//     cmd       --help, --spec, --list-columns; warnings; exit status
+//   floor 2  facts as the kernel and files state them
+//     sig user  signal names; user and group names
+//     procfile  the text of /proc files to structs, no I/O
+//     objfile   what the head of an executable says: class, machine, ABI note
+//     pidfd     descriptors and inode numbers of processes
+//     proc      /proc/PID through one directory descriptor (procsource: its files)
+//     ident     the target grammar and pid handles
+//     signalling  signals through the pidfd
+//     operands  the targets a command line names: operands, -p, standard input
+//     proccol   the columns of a process, for every command that lists them
+//     match     process predicates
+#ifndef DMT_H
+#define DMT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#define NODISCARD __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+static inline void cleanup_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+static inline void cleanup_free_ptr(void *p)
+{
+    free(*(void **)p);
+}
+
+// For locals that own a descriptor (or -1) or heap memory (or NULL).
+#define CLEANUP_CLOSE __attribute__((cleanup(cleanup_close_fd)))
+#define CLEANUP_FREE __attribute__((cleanup(cleanup_free_ptr)))
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "ident.h"
+
+#include "err.h"
+#include "num.h"
+#include "pidfd.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int parse_tids(const char *text, size_t n, struct ident *id)
+{
+    for (const char *at = text, *end = text + n;; at++) {
+        const char *stop = memchr(at, ',', (size_t)(end - at));
+        stop = stop ? stop : end;
+        const char *dash = memchr(at, '-', (size_t)(stop - at));
+        uint64_t first, last;
+        if (num_uint(at, (size_t)((dash ? dash : stop) - at), INT32_MAX, &first) < 0)
+            return -1;
+        last = first;
+        if (dash && num_uint(dash + 1, (size_t)(stop - dash - 1), INT32_MAX, &last) < 0)
+            return -1;
+        if (first == 0 || last < first || id->ntids == IDENT_TIDS)
+            return -1;
+        id->tids[id->ntids++] = (struct tid_range){(pid_t)first, (pid_t)last};
+        at = stop;
+        if (at == end)
+            return 0;
+    }
+}
+
+int ident_parse(const char *text, size_t n, struct ident *ret)
+{
+    struct ident id = {.by = IDENT_PID};
+    const char *slash = memchr(text, '/', n);
+    size_t head = slash ? (size_t)(slash - text) : n, digits = 0;
+    uint64_t pid;
+    while (digits < head && text[digits] >= '0' && text[digits] <= '9')
+        digits++;
+    if (head == 4 && memcmp(text, "self", 4) == 0) {
+        id.pid = getpid();
+    } else if (digits == 0) {
+        return err_set(EINVAL, "not a PID; try dmt-find");
+    } else if (num_uint(text, digits, INT32_MAX, &pid) < 0) {
+        return err_set(EINVAL, "not a PID: %s", err_text());
+    } else {
+        id.pid = (pid_t)pid;
+        char mark = digits < head ? text[digits] : '\0';
+        id.by = mark == ':' ? IDENT_INODE : mark == '@' ? IDENT_START : IDENT_PID;
+        if (mark && (id.by == IDENT_PID || num_uint(text + digits + 1, head - digits - 1, UINT64_MAX, &id.value) < 0 ||
+                     (id.by == IDENT_INODE && id.value == 0)))
+            return err_set(EINVAL, "not a PID, PID:INODE or PID@START");
+    }
+    if (slash && parse_tids(slash + 1, n - head - 1, &id) < 0)
+        return err_set(EINVAL, "after the slash stand thread ids: TID,TID-TID (at most %d)", IDENT_TIDS);
+    *ret = id;
+    return 0;
+}
+
+static int check_inode(const struct ident *id, int fd)
+{
+    uint64_t inode;
+    if (pidfd_inode(fd, &inode) < 0)
+        return -1;
+    return inode == id->value ? 0 : err_set(ESRCH, "the process is gone, its number is another's now");
+}
+
+int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, int *pidfd)
+{
+    CLEANUP_CLOSE int fd = -1;
+    int done = proc_open(ps, p, id->pid);
+    if (done == 0 && (pidfd || id->by == IDENT_INODE))
+        done = pidfd_open_process(id->pid, &fd);
+    if (done == 0 && id->by == IDENT_INODE)
+        done = check_inode(id, fd);
+    // Read last: the directory's process was there before and after the pidfd was opened,
+    // so both are the same.
+    if (done == 0)
+        done = proc_load(ps, p, PROC_STAT);
+    if (done == 0 && id->by == IDENT_START) {
+        if (!(p->have & PROC_STAT))
+            done = err_set(EACCES, "cannot read its start time to check the handle");
+        else if (p->stat.start != id->value)
+            done = err_set(ESRCH, "the process is gone, its number is another's now");
+    }
+    if (done < 0) {
+        proc_close(p);
+        return -1;
+    }
+    if (pidfd) {
+        *pidfd = fd;
+        fd = -1;
+    }
+    return 0;
+}
+
+static bool names_thread(const struct ident *id, pid_t tid)
+{
+    for (size_t i = 0; i < id->ntids; i++)
+        if (tid >= id->tids[i].first && tid <= id->tids[i].last)
+            return true;
+    return id->ntids == 0;
+}
+
+struct chosen {
+    const struct ident *id;
+    int (*fn)(struct proc *p, void *arg);
+    void *arg;
+    bool seen[IDENT_TIDS];
+};
+
+static int if_chosen(struct proc *p, void *arg)
+{
+    struct chosen *c = arg;
+    if (!names_thread(c->id, p->tid))
+        return 0;
+    for (size_t i = 0; i < c->id->ntids; i++)
+        c->seen[i] |= p->tid >= c->id->tids[i].first && p->tid <= c->id->tids[i].last;
+    return c->fn(p, c->arg);
+}
+
+int ident_each_thread(const struct procs *ps, const struct ident *id, const struct proc *process, struct proc *p,
+                      unsigned needs, int (*fn)(struct proc *p, void *arg), void *arg)
+{
+    struct chosen chosen = {.id = id, .fn = fn, .arg = arg};
+    int stop = proc_each_thread(ps, process, p, needs, if_chosen, &chosen);
+    if (stop)
+        return stop;
+    for (size_t i = 0; i < id->ntids; i++)
+        if (!chosen.seen[i] && id->tids[i].first == id->tids[i].last)
+            return err_set(ESRCH, "no such thread: %d", id->tids[i].first);
+    return 0;
+}
+
+void ident_handle(struct buf *out, const struct proc *p)
+{
+    buf_int(out, p->pid);
+    if (p->have & PROC_INODE)
+        buf_printf(out, ":%llu", (unsigned long long)p->inode);
+    else
+        buf_printf(out, "@%llu", (unsigned long long)p->stat.start);
+    if (p->tid)
+        buf_printf(out, "/%d", p->tid);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "num.h"
+
+#include "err.h"
+
+#include <errno.h>
+
+int num_uint(const char *s, size_t n, uint64_t max, uint64_t *ret)
+{
+    if (n == 0)
+        return err_set(EINVAL, "a number is missing");
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return err_set(EINVAL, "not a number");
+        unsigned digit = (unsigned)(s[i] - '0');
+        if (v > (max - digit) / 10 || digit > max)
+            return err_set(ERANGE, "larger than %llu", (unsigned long long)max);
+        v = v * 10 + digit;
+    }
+    *ret = v;
+    return 0;
+}
+
+int num_int(const char *s, size_t n, int64_t min, int64_t max, int64_t *ret)
+{
+    bool negative = n > 0 && s[0] == '-';
+    uint64_t v;
+    if (num_uint(s + negative, n - negative, (uint64_t)INT64_MAX, &v) < 0)
+        return -1;
+    int64_t value = negative ? -(int64_t)v : (int64_t)v;
+    if (value < min || value > max)
+        return err_set(ERANGE, "not between %lld and %lld", (long long)min, (long long)max);
+    *ret = value;
+    return 0;
+}

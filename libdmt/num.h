@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// Strict text to numbers: decimal digits and nothing else, the whole slice or an error.
+#ifndef DMT_NUM_H
+#define DMT_NUM_H
+
+#include "dmt.h"
+
+/**
+ * N bytes of S as a decimal number of at most MAX; no sign, no blanks.
+ * -1 with EINVAL (not digits) or ERANGE (too large).
+ */
+NODISCARD int num_uint(const char *s, size_t n, uint64_t max, uint64_t *ret);
+
+/** The same with an optional leading `-`; MIN <= value <= MAX. */
+NODISCARD int num_int(const char *s, size_t n, int64_t min, int64_t max, int64_t *ret);
+
+#endif

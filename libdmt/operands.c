@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "operands.h"
+
+#include "err.h"
+#include "io.h"
+#include "num.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { LINE_MAX_BYTES = 4096 };
+
+void operands_fini(struct operands *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        free(o->at[i].text);
+    free(o->at);
+    o->at = NULL;
+    o->n = o->cap = 0;
+}
+
+// The text is copied; the caller frees it.
+static int parse(const struct operands *rules, const char *text, size_t n, struct operand *ret)
+{
+    struct operand o = {.text = strndup(text, n)};
+    int64_t group;
+    int done;
+    if (!o.text)
+        return err_set(ENOMEM, "out of memory");
+    if (rules->groups && n > 1 && text[0] == '-' && num_int(text, n, INT32_MIN, -1, &group) == 0) {
+        o.id.pid = (pid_t)group;
+        done = 0;
+    } else {
+        done = ident_parse(text, n, &o.id);
+    }
+    if (done == 0 && rules->check)
+        done = rules->check(&o, rules->check_arg);
+    if (done < 0)
+        free(o.text);
+    else
+        *ret = o;
+    return done;
+}
+
+static int add(struct operands *o, const char *text, size_t n)
+{
+    if (n == 1 && text[0] == '-') {
+        o->from_stdin = true;
+        return 0;
+    }
+    struct operand *grown = array_grow(o->at, o->n, &o->cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    o->at = grown;
+    if (parse(o, text, n, &o->at[o->n]) < 0)
+        return err_wrap("'%.*s'", (int)n, text);
+    o->n++;
+    return 0;
+}
+
+int operands_parse(const struct run *run, struct operands *ret)
+{
+    for (size_t i = 0; i < run->operands.n; i++)
+        if (add(ret, run->operands.at[i], strlen(run->operands.at[i])) < 0)
+            return -1;
+    for (size_t i = 0; i < run->pids.n; i++)
+        for (const char *word = run->pids.at[i];; word++) {
+            size_t len = strcspn(word, ",");
+            if (add(ret, word, len) < 0)
+                return -1;
+            word += len;
+            if (!*word)
+                break;
+        }
+    return 0;
+}
+
+struct reader {
+    struct run *run;
+    const struct operands *rules;
+    int (*fn)(const struct operand *o, void *arg);
+    void *arg;
+    bool first;
+};
+
+static int read_line(struct reader *r, const char *line, size_t n)
+{
+    while (n > 0 && (*line == ' ' || *line == '\t')) {
+        line++;
+        n--;
+    }
+    size_t len = 0;
+    while (len < n && line[len] != '\t' && line[len] != ' ' && line[len] != '\r')
+        len++;
+    bool header = r->first && ((len == 3 && memcmp(line, "pid", 3) == 0) || (len == 6 && memcmp(line, "handle", 6) == 0));
+    r->first = false;
+    if (len == 0 || header)
+        return 0;
+    struct operand o;
+    if (parse(r->rules, line, len, &o) < 0) {
+        (void)err_wrap("'%.*s'", (int)len, line);
+        cmd_fail(r->run, "standard input");
+        return 0;
+    }
+    int stop = r->fn(&o, r->arg);
+    free(o.text);
+    return stop;
+}
+
+// Lines end with a newline, or with the zero byte of `dmt-find -0`.
+static void read_stdin(struct reader *r)
+{
+    char text[LINE_MAX_BYTES];
+    bool overlong = false; // the rest of a line that did not fit is skipped
+    for (size_t have = 0;;) {
+        ssize_t got = io_read(STDIN_FILENO, text + have, sizeof text - have);
+        if (got < 0) {
+            (void)err_sys("cannot read");
+            cmd_fail(r->run, "standard input");
+            return;
+        }
+        size_t start = 0, end = have + (size_t)got;
+        for (size_t i = have; i < end; i++) {
+            if (text[i] != '\n' && text[i] != '\0')
+                continue;
+            if (!overlong && read_line(r, text + start, i - start))
+                return;
+            overlong = false;
+            start = i + 1;
+        }
+        if (got == 0) {
+            if (!overlong && end > start)
+                (void)read_line(r, text + start, end - start);
+            return;
+        }
+        have = end - start;
+        memmove(text, text + start, have);
+        if (have == sizeof text) {
+            // Its first field is whole, whatever follows.
+            if (!overlong && read_line(r, text, have))
+                return;
+            overlong = true;
+            have = 0;
+        }
+    }
+}
+
+void operands_each(struct run *run, const struct operands *o, int (*fn)(const struct operand *o, void *arg),
+                   void *arg)
+{
+    for (size_t i = 0; i < o->n; i++)
+        if (fn(&o->at[i], arg))
+            return;
+    struct reader r = {run, o, fn, arg, true};
+    if (o->from_stdin)
+        read_stdin(&r);
+}

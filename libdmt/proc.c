@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "proc.h"
+
+#include "err.h"
+#include "io.h"
+#include "num.h"
+#include "procsource.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+int procs_open(struct procs *ps)
+{
+    int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys("cannot open /proc");
+    if (faccessat(fd, "self/stat", F_OK, 0) < 0) {
+        close(fd);
+        return err_set(ENOTSUP, "no processes in /proc: it is not mounted (mount -t proc proc /proc)");
+    }
+    struct timespec real;
+    (void)clock_gettime(CLOCK_REALTIME, &real);
+    *ps = (struct procs){fd, sysconf(_SC_PAGESIZE), sysconf(_SC_CLK_TCK),
+                         real.tv_sec * 1000000000LL + real.tv_nsec - (int64_t)proc_now()};
+    return 0;
+}
+
+void procs_close(struct procs *ps)
+{
+    close(ps->fd);
+}
+
+uint64_t proc_now(void)
+{
+    struct timespec boot;
+    (void)clock_gettime(CLOCK_BOOTTIME, &boot);
+    return (uint64_t)boot.tv_sec * 1000000000ULL + (uint64_t)boot.tv_nsec;
+}
+
+static struct buf *const *texts(struct proc *p, struct buf *list[10])
+{
+    struct buf *all[] = {&p->comm, &p->status_text, &p->cmdline, &p->args, &p->cgroup,
+                         &p->wchan, &p->exe, &p->cwd, &p->root, &p->tty};
+    memcpy(list, all, sizeof all);
+    return list;
+}
+
+void proc_init(struct proc *p)
+{
+    *p = (struct proc){.dir = -1};
+}
+
+void proc_fini(struct proc *p)
+{
+    struct buf *list[10];
+    proc_close(p);
+    for (size_t i = 0; i < ARRAY_LEN(list); i++)
+        buf_fini(texts(p, list)[i]);
+}
+
+static int open_directory(struct proc *p, int at, const char *name, const char *what)
+{
+    proc_close(p);
+    int dir = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 && (errno == ENOENT || errno == ESRCH))
+        return err_set(ESRCH, "no such %s", what);
+    if (dir < 0)
+        return err_sys("cannot open /proc/%s", name);
+    p->dir = dir;
+    p->have = 0;
+    return 0;
+}
+
+int proc_open(const struct procs *ps, struct proc *p, pid_t pid)
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "%d", pid);
+    p->pid = pid;
+    p->tid = 0;
+    return open_directory(p, ps->fd, name, "process");
+}
+
+int proc_open_thread(const struct proc *process, struct proc *p, pid_t tid)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "task/%d", tid);
+    p->pid = process->pid;
+    p->tid = tid;
+    return open_directory(p, process->dir, name, "thread");
+}
+
+// Descriptors are handed out lowest first, so those of one process are mostly neighbours:
+// one call closes them all.
+static void close_all(const int *fds, unsigned n)
+{
+    int low = INT32_MAX, high = -1;
+    for (unsigned i = 0; i < n; i++) {
+        low = fds[i] < low ? fds[i] : low;
+        high = fds[i] > high ? fds[i] : high;
+    }
+    bool neighbours = n > 1 && (unsigned)(high - low) + 1 == n;
+    if (neighbours && syscall(SYS_close_range, (unsigned)low, (unsigned)high, 0U) == 0)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        close(fds[i]);
+}
+
+void proc_close(struct proc *p)
+{
+    int fds[ARRAY_LEN(p->open.fd) + 1];
+    unsigned n = p->open.n;
+    memcpy(fds, p->open.fd, n * sizeof *fds);
+    if (p->dir >= 0)
+        fds[n++] = p->dir;
+    close_all(fds, n);
+    p->open.n = 0;
+    p->dir = -1;
+}
+
+// The program may change between two files (execve): what was read before and after is
+// of two programs then. The name or the stack's place tells.
+static bool same_program(const struct proc_stat *a, const struct proc_stat *b)
+{
+    return a->start_stack == b->start_stack && a->comm_len == b->comm_len &&
+           memcmp(a->comm, b->comm, a->comm_len) == 0;
+}
+
+static int load_once(const struct procs *ps, struct proc *p, unsigned needs)
+{
+    p->have = 0;
+    p->stat = (struct proc_stat){0};
+    close_all(p->open.fd, p->open.n); // of an earlier try
+    p->open.n = 0;
+    for (size_t i = 0; i < proc_nsources; i++) {
+        const struct proc_source *source = &proc_sources[i];
+        if (!(needs & source->need))
+            continue;
+        errno = 0;
+        if (source->read(ps, p) == 0)
+            p->have |= source->need;
+        else if (source->always && (errno == ESRCH || errno == ENOENT))
+            return err_set(ESRCH, "no such process");
+    }
+    return 0;
+}
+
+int proc_load(const struct procs *ps, struct proc *p, unsigned needs)
+{
+    enum { TRIES = 4 };
+    const unsigned of_program = PROC_CMDLINE | PROC_EXE | PROC_CWD | PROC_ROOT | PROC_STATUS | PROC_ABI | PROC_OSREL;
+    if (needs & (PROC_OWNER | PROC_INODE))
+        needs |= PROC_STAT; // read after them, it shows that the process still was there
+    for (int i = 0; i < TRIES; i++) {
+        if (load_once(ps, p, needs) < 0)
+            return -1;
+        if (!(needs & of_program) || !(needs & ~of_program & ~(unsigned)PROC_NOW) || !(p->have & PROC_STAT))
+            return 0;
+        struct proc_stat first = p->stat;
+        errno = 0;
+        if (proc_read_stat(ps, p) < 0)
+            return errno == ENOENT || errno == ESRCH ? err_set(ESRCH, "no such process") : 0;
+        if (same_program(&first, &p->stat))
+            return 0;
+    }
+    return 0; // it runs program after program: the last look is as true as any
+}
+
+int proc_read(const struct procs *ps, struct proc *p, pid_t pid, unsigned needs)
+{
+    bool single = (needs & (needs - 1)) == 0 && (needs & (PROC_STAT | PROC_STATM | PROC_COMM | PROC_CMDLINE));
+    int done;
+    if (single) {
+        proc_close(p);
+        p->pid = pid;
+        p->tid = 0;
+        done = load_once(ps, p, needs);
+    } else {
+        done = proc_open(ps, p, pid);
+        if (done == 0)
+            done = proc_load(ps, p, needs);
+    }
+    proc_close(p);
+    return done;
+}
+
+// --- lists ---------------------------------------------------------------------
+
+static void close_list(DIR **dir)
+{
+    if (*dir)
+        closedir(*dir);
+}
+#define CLEANUP_LIST CLEANUP(close_list)
+
+static DIR *open_list(int at, const char *name)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (fd >= 0 && !dir)
+        close(fd);
+    return dir;
+}
+
+// The next numeric name of a directory; 0 at its end.
+static pid_t next_id(DIR *dir)
+{
+    for (const struct dirent *e; (e = readdir(dir));) {
+        uint64_t id;
+        if (e->d_name[0] >= '0' && e->d_name[0] <= '9' &&
+            num_uint(e->d_name, strlen(e->d_name), INT32_MAX, &id) == 0)
+            return (pid_t)id;
+    }
+    return 0;
+}
+
+int proc_each(const struct procs *ps, struct proc *p, unsigned needs, int (*fn)(struct proc *p, void *arg),
+              void *arg)
+{
+    CLEANUP_LIST DIR *dir = open_list(ps->fd, ".");
+    if (!dir)
+        return err_sys("cannot list /proc");
+    for (pid_t pid; (pid = next_id(dir)) > 0;) {
+        int stop = proc_read(ps, p, pid, needs);
+        if (stop < 0 && err_code() == ESRCH)
+            continue;
+        if (stop == 0)
+            stop = fn(p, arg);
+        if (stop)
+            return stop;
+    }
+    return 0;
+}
+
+int proc_each_thread(const struct procs *ps, const struct proc *process, struct proc *p, unsigned needs,
+                     int (*fn)(struct proc *p, void *arg), void *arg)
+{
+    CLEANUP_LIST DIR *dir = open_list(process->dir, "task");
+    if (!dir)
+        return errno == EACCES || errno == EPERM ? err_sys("cannot list its threads")
+                                                 : err_set(ESRCH, "no such process");
+    for (pid_t tid; (tid = next_id(dir)) > 0;) {
+        int stop = proc_open_thread(process, p, tid);
+        if (stop == 0)
+            stop = proc_load(ps, p, needs);
+        if (stop < 0 && err_code() == ESRCH)
+            continue;
+        if (stop == 0)
+            stop = fn(p, arg);
+        proc_close(p);
+        if (stop)
+            return stop;
+    }
+    return 0;
+}

@@ -1,0 +1,200 @@
+/*
+ * alternate NAME MEASURE GOAL OURS THEIRS [ROUNDS]: one row of a benchmark.
+ *
+ * Runs the two commands in turn, the order swapped every round (11 of them), after one run of each that does not
+ * count, and prints NAME, the medians of ours and theirs, ours/theirs, GOAL and ok, short or fail. MEASURE is
+ *   wall      ms from before the spawn to after the wait
+ *   cpu       ms of user and system time
+ *   maxrss    KiB of peak resident memory
+ *   syscalls  calls per line of output below its header, as strace -f -c counts them; once, they do not vary
+ * GOAL is the largest ratio that is ok or, as `<=BOUND` with any text after it, the largest value of ours.
+ * A command is split at blanks, without quoting; after `sh -c ` all the rest is one argument.
+ *
+ * Both run on one CPU together with this program, the one it starts on: no wake-up crosses CPUs and no
+ * migration falls into a sample. A command with threads gains nothing from them here.
+ *
+ * Exit status: 0 measured (short too), 1 a command failed, 2 usage.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_ARGS 64
+#define MIN_ROUNDS 10
+#define MAX_ROUNDS 9999
+
+#define warn(format, ...) fprintf(stderr, "alternate: " format "\n", ##__VA_ARGS__)
+#define fail(status, ...) (warn(__VA_ARGS__), exit(status))
+
+enum { WALL, CPU, MAXRSS, SYSCALLS, MEASURES };
+static const struct {
+	const char *name;
+	int places;
+} measures[MEASURES] = { { "wall", 3 }, { "cpu", 3 }, { "maxrss", 0 }, { "syscalls", 2 } };
+
+struct command {
+	const char *text;
+	char path[4096];
+	char *argv[MAX_ARGS + 1];
+};
+
+/* PATH is searched here, once: inside a sample the search would cost the command that stands later in it. */
+static void command_init(struct command *c, const char *text)
+{
+	char *rest = strdup(text), *dirs = strdup(getenv("PATH") ?: "/usr/bin:/bin");
+	int n = 0;
+
+	while (rest != NULL && n < MAX_ARGS) {
+		int shell = n >= 2 && strcmp(c->argv[n - 2], "sh") == 0 && strcmp(c->argv[n - 1], "-c") == 0;
+
+		c->argv[n] = strsep(&rest, shell ? "" : " ");
+		n += *c->argv[n] != '\0';
+	}
+	if (n == 0 || n == MAX_ARGS)
+		fail(2, "`%s` has no word or too many", text);
+
+	c->text = text;
+	c->argv[n] = NULL;
+	snprintf(c->path, sizeof c->path, "%s", c->argv[0]);
+	while (strchr(c->argv[0], '/') == NULL && dirs != NULL) {
+		snprintf(c->path, sizeof c->path, "%s/%s", strsep(&dirs, ":"), c->argv[0]);
+		if (access(c->path, X_OK) == 0)
+			break;
+	}
+}
+
+/* posix_spawn is a vfork: its cost does not grow with us, but the child's peak memory begins at ours, 1.4 MiB. That
+ * is what libc alone comes to, so only a static program can lie below it. */
+static int run(const struct command *c, int out, int errors, double ret[MEASURES])
+{
+	posix_spawn_file_actions_t files;
+	struct timespec start, end;
+	struct rusage usage;
+	int failed, status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	failed = posix_spawn(&pid, c->path, &files, NULL, c->argv, environ);
+	if (!failed)
+		wait4(pid, &status, 0, &usage); /* no handlers here: no EINTR */
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	posix_spawn_file_actions_destroy(&files);
+
+	if (failed)
+		return warn("cannot start `%s`: %s", c->text, strerror(failed)), -1;
+	if (status != 0)
+		return warn("`%s` ended by %s %d", c->text, WIFEXITED(status) ? "exit status" : "signal",
+			     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status)), -1;
+	ret[WALL] = (end.tv_sec - start.tv_sec) * 1e3 + (end.tv_nsec - start.tv_nsec) / 1e6;
+	ret[CPU] = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+		   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+	ret[MAXRSS] = usage.ru_maxrss;
+	return 0;
+}
+
+static int run_traced(const struct command *c, double ret[MEASURES])
+{
+	FILE *output = tmpfile(), *counts = tmpfile();
+	double lines = 0, calls = 0;
+	struct command traced;
+	char text[4096], line[256];
+
+	if (output == NULL || counts == NULL)
+		fail(1, "cannot make a temporary file: %m");
+	snprintf(text, sizeof text, "strace -f -qq -c -U calls,name -o /proc/self/fd/%d -- %s", fileno(counts), c->text);
+	command_init(&traced, text);
+	if (run(&traced, fileno(output), STDERR_FILENO, ret) != 0)
+		return -1;
+
+	rewind(output); /* the offset is shared with the writer */
+	for (int byte; (byte = getc(output)) != EOF;)
+		lines += byte == '\n';
+	while (fgets(line, sizeof line, counts))
+		if (strstr(line, " total"))
+			calls = atof(line);
+	if (lines < 2 || calls == 0)
+		return warn("`%s` printed %.0f lines in %.0f calls", text, lines, calls), -1;
+	ret[SYSCALLS] = calls / (lines - 1);
+	return 0;
+}
+
+static int by_value(const void *x, const void *y)
+{
+	const double *a = x, *b = y;
+	return (*a > *b) - (*a < *b);
+}
+
+static double median(double *v, int n)
+{
+	qsort(v, n, sizeof *v, by_value);
+	return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
+static int measure(const struct command c[2], int what, int rounds, double ret[2])
+{
+	static double values[2][MAX_ROUNDS];
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	double got[MEASURES];
+
+	/* The warm-up keeps its stderr, for a command that fails to say why. */
+	if (run(&c[0], null, STDERR_FILENO, got) != 0 || run(&c[1], null, STDERR_FILENO, got) != 0)
+		return -1;
+	if (what == SYSCALLS)
+		rounds = 1;
+	for (int i = 0; i < 2 * rounds; i++) {
+		int who = (i ^ i / 2) & 1; /* 0 1, 1 0, 0 1 … */
+
+		if ((what == SYSCALLS ? run_traced(&c[who], got) : run(&c[who], null, null, got)) != 0)
+			return -1;
+		values[who][i / 2] = got[what];
+	}
+	ret[0] = median(values[0], rounds);
+	ret[1] = median(values[1], rounds);
+	return ret[1] > 0 ? 0 : (warn("`%s` is too short to measure", c[1].text), -1);
+}
+
+int main(int argc, char **argv)
+{
+	int rounds = argc == 7 ? atoi(argv[6]) : 11, what = 0;
+	struct command c[2];
+	double value[2];
+	cpu_set_t cpu;
+
+	while (argc > 2 && what < MEASURES && strcmp(measures[what].name, argv[2]) != 0)
+		what++;
+	if (argc < 6 || argc > 7 || what == MEASURES || rounds < MIN_ROUNDS || rounds > MAX_ROUNDS)
+		fail(2, "usage: alternate NAME wall|cpu|maxrss|syscalls GOAL OURS THEIRS [ROUNDS]");
+
+	int bounded = strncmp(argv[3], "<=", 2) == 0;
+	char *end, *number = argv[3] + 2 * bounded;
+	double goal = strtod(number, &end);
+	if (end == number || (*end != '\0' && !bounded))
+		fail(2, "`%s` is no goal", argv[3]);
+	command_init(&c[0], argv[4]);
+	command_init(&c[1], argv[5]);
+
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	sched_setaffinity(0, sizeof cpu, &cpu);
+
+	if (measure(c, what, rounds, value) != 0) {
+		printf("%s\t-\t-\t-\t%s\tfail\n", argv[1], argv[3]);
+		return 1;
+	}
+	double ratio = value[0] / value[1];
+	printf("%s\t%.*f\t%.*f\t%.3f\t%s\t%s\n", argv[1], measures[what].places, value[0], measures[what].places,
+	       value[1], ratio, argv[3], (bounded ? value[0] : ratio) <= goal ? "ok" : "short");
+	return fflush(stdout) != 0;
+}
