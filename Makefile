@@ -7,8 +7,8 @@ VERSION = 0.1.0
 
 # A module is libdmt/NAME.c and NAME.h, and its parts NAME_PART.c. The order is the
 # architecture: a module may include only what stands before it (`make lint` checks).
-LIB  = err buf num io esc width near cell columns tree table option cmd \
-	sig user procfile objfile pidfd proc procsource ident signalling operands proccol match
+LIB  = err num buf io esc width near cell columns tree table option cmd \
+	sig siglist user procfile objfile pidfd proc ident signalling victims operands proccol match
 CMDS = dmt-ps dmt-find dmt-kill
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
@@ -36,7 +36,8 @@ DEPS_apk     = gcc make musl-dev linux-headers
 DEPS_pacman  = gcc make glibc linux-api-headers
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck
 TESTS_apt    = $(TESTS) procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
-TESTS_dnf    = $(TESTS) procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck libasan libubsan
+TESTS_dnf    = $(TESTS) procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
+	libasan libubsan
 TESTS_apk    = $(TESTS) procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
 TESTS_pacman = $(TESTS) procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
 GET_apt      = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
@@ -68,19 +69,17 @@ say = $(if $(Q),@$(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,printf '%-4s 
 
 ## library
 
-SRC         = $(sort $(wildcard $(foreach m,$(LIB),libdmt/$m.c libdmt/$m_*.c)))
-UNIT_SRC    = $(wildcard tests/unit.c tests/unit/*.c)
-BENCH_SRC   = $(wildcard tests/bench/*.c)
-FUZZ_SRC    = $(wildcard tests/fuzz/*.c)
-FIXTURE_SRC = $(wildcard tests/fixtures/*.c)
-OBJS        = $(patsubst %.c,$(BUILD)/%.o,$(SRC) $(CMDS:%=cmd/%.c) $(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC))
+SRC      = $(sort $(wildcard $(foreach m,$(LIB),libdmt/$m.c libdmt/$m_*.c)))
+UNIT_SRC = $(wildcard tests/unit.c tests/unit/*.c)
 
 LIBDMT   = $(BUILD)/libdmt.a
 BINS     = $(CMDS:%=$(BUILD)/%)
 UNIT     = $(if $(UNIT_SRC),$(BUILD)/unit)
-BENCH    = $(BENCH_SRC:tests/%.c=$(BUILD)/%)
-FUZZ     = $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
-FIXTURES = $(FIXTURE_SRC:tests/%.c=$(BUILD)/%)
+BENCH    = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+FUZZ     = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+FIXTURES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
+OBJS     = $(patsubst %.c,$(BUILD)/%.o,$(SRC) $(UNIT_SRC) $(CMDS:%=cmd/%.c)) \
+	$(patsubst $(BUILD)/%,$(BUILD)/tests/%.o,$(BENCH) $(FUZZ))
 
 all: $(BINS)  ## build the commands (SAN=address,undefined HARDEN=0 V=1)
 
@@ -137,9 +136,10 @@ check: all $(UNIT) $(FIXTURES) tool-bats  ## run all tests (T=tests/ps.bats: onl
 unit: $(UNIT)  ## run the unit tests
 	@$(TESTENV) tests/tally $(BUILD)/unit.tap $(UNIT)
 
-soak: all $(FIXTURES) tool-bats  ## run the long forms of the tests, then fuzz
-	@DMT_SOAK=1 $(TESTENV) tests/tally $(BUILD)/soak.tap '$(BATS)'
-	@if command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz; else echo 'fuzz: left out, clang is missing'; fi
+soak: all $(UNIT) $(FIXTURES) tool-bats  ## run the long forms of the tests, then fuzz
+	@DMT_SOAK=1 $(TESTENV) tests/tally $(BUILD)/soak.tap $(if $(T),,$(UNIT)) '$(BATS)'
+	@if command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz; \
+	    else echo 'fuzz: left out, clang is missing'; fi
 
 fuzz: tool-clang  ## fuzz each parser for FUZZ_SECONDS (60)
 	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer,address,undefined CFLAGS='-O1 -g' fuzz-run
@@ -152,7 +152,8 @@ fuzz-run: $(FUZZ)
 
 # The tools of a target, by command; Debian's packages are called the same.
 tool-%: | $(DEPFIRST)
-	@command -v $* >/dev/null || { echo 'error: no $*: run `make check-deps`, or install the package $*' >&2; exit 1; }
+	@command -v $* >/dev/null || \
+	    { echo 'error: no $*: run `make check-deps`, or install the package $*' >&2; exit 1; }
 
 deps:  ## install what a build needs (DRYRUN=1 only shows how)
 	@$(call get,DEPS)
@@ -161,10 +162,10 @@ check-deps:  ## install what a build, the tests and lint need
 	@$(call get,DEPS TESTS)
 
 # The first package manager that is here gets the packages of the named lists.
-get = $(foreach p,$(MANAGERS),[ "$$do" ] || ! command -v $(p:apt=apt-get) >/dev/null || \
-	    do='$(GET_$p) $(foreach l,$(1),$($l_$p))';) \
-	[ "$$do" ] || { echo 'error: no apt-get, dnf, apk or pacman here to install: $(foreach l,$(1),$($l_apt))' >&2; exit 1; }; \
-	[ "$$(id -u)" = 0 ] || do="sudo sh -c '$$do'"; echo "$$do"; $(if $(DRYRUN),,eval "$$do")
+get = run=; $(foreach p,$(MANAGERS),[ "$$run" ] || ! command -v $(p:apt=apt-get) >/dev/null || \
+	    run='$(GET_$p) $(foreach l,$(1),$($l_$p))';) \
+	[ "$$run" ] || { echo 'error: no $(MANAGERS) here to install: $(foreach l,$(1),$($l_apt))' >&2; exit 1; }; \
+	[ "$$(id -u)" = 0 ] || run="sudo sh -c '$$run'"; echo "$$run"; $(if $(DRYRUN),,eval "$$run")
 
 ## lint
 

@@ -25,6 +25,7 @@ struct find {
     unsigned needs;
     bool has_best;
     uint64_t found;
+    pid_t self;
 };
 
 #define AT(field) offsetof(struct find, field)
@@ -155,7 +156,7 @@ static bool better(const struct find *f, const struct proc *p)
 static int look(struct proc *p, void *arg)
 {
     struct find *f = arg;
-    if (p->pid == getpid())
+    if (p->pid == f->self)
         return 0;
     unsigned more = match_more(&f->match, p);
     if (more && proc_read(&f->procs, p, p->pid, f->match.needs | more) < 0)
@@ -220,6 +221,7 @@ static void work(struct run *run, void *values)
 {
     struct find *f = values;
     f->run = run;
+    f->self = getpid();
     if (procs_open(&f->procs) < 0) {
         cmd_fail(run, NULL);
         return;

@@ -7,12 +7,14 @@
 #include "num.h"
 #include "operands.h"
 #include "sig.h"
+#include "siglist.h"
 #include "signalling.h"
 #include "user.h"
+#include "victims.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -21,20 +23,11 @@ struct step { // of --then
     int signal;
 };
 
-// A process or thread whose end is awaited.
-struct victim {
-    char *text; // as it was named
-    pid_t pid, tid, group; // group: the signal goes to all of it
-    char name[COMM_MAX];
-    size_t name_len;
-    int pidfd;
-};
-
 struct row {
-    const char *target, *result, *name;
-    size_t name_len;
-    pid_t pid, tid, group;
-    int signal;
+    const struct victim *victim;
+    pid_t group; // 0: not for a group
+    int signal;  // 0: none
+    const char *result;
 };
 
 struct kill {
@@ -50,8 +43,7 @@ struct kill {
     struct run *run;
     struct procs procs;
     struct proc process;
-    struct victim *victims;
-    size_t nvictims, cap;
+    struct victims left; // signalled, and their end is awaited
 };
 
 #define AT(field) offsetof(struct kill, field)
@@ -72,14 +64,14 @@ static const struct opt opts[] = {
 
 static void get_pid(const void *row, struct cell *c)
 {
-    cell_int(c, ((const struct row *)row)->pid);
+    cell_int(c, ((const struct row *)row)->victim->pid);
 }
 
 static void get_tid(const void *row, struct cell *c)
 {
-    const struct row *r = row;
-    if (r->tid)
-        cell_int(c, r->tid);
+    const struct victim *v = ((const struct row *)row)->victim;
+    if (v->tid)
+        cell_int(c, v->tid);
 }
 
 static void get_pgid(const void *row, struct cell *c)
@@ -91,14 +83,14 @@ static void get_pgid(const void *row, struct cell *c)
 
 static void get_name(const void *row, struct cell *c)
 {
-    const struct row *r = row;
-    if (r->name)
-        cell_text(c, r->name, r->name_len);
+    const struct victim *v = ((const struct row *)row)->victim;
+    if (v->name_len)
+        cell_text(c, v->name, v->name_len);
 }
 
 static void get_target(const void *row, struct cell *c)
 {
-    cell_str(c, ((const struct row *)row)->target);
+    cell_str(c, ((const struct row *)row)->victim->text);
 }
 
 static void get_signal(const void *row, struct cell *c)
@@ -124,36 +116,7 @@ static const struct col cols[] = {
     {"name", COL_TEXT, 0, get_name, "command name"},
     {"signal", COL_TEXT, 0, get_signal, "signal"},
     {"result", COL_TEXT, 0, get_result, "sent, would-send, ended, or failed (the reason is on standard error)"},
-    {"target", COL_TEXT, 0, get_target, "the target as it was given"},
-    {0},
-};
-
-static void get_list_number(const void *row, struct cell *c)
-{
-    cell_int(c, *(const int *)row);
-}
-
-static void get_list_name(const void *row, struct cell *c)
-{
-    struct row r = {.signal = *(const int *)row};
-    get_signal(&r, c);
-}
-
-static void get_list_default(const void *row, struct cell *c)
-{
-    cell_str(c, sig_default(*(const int *)row));
-}
-
-static void get_list_help(const void *row, struct cell *c)
-{
-    cell_str(c, sig_help(*(const int *)row));
-}
-
-static const struct col list_cols[] = {
-    {"number", COL_ID, 0, get_list_number, "number"},
-    {"name", COL_TEXT, 0, get_list_name, "name"},
-    {"default", COL_TEXT, 0, get_list_default, "what it does where it is not handled"},
-    {"help", COL_TEXT, 0, get_list_help, "what it is for"},
+    {"target", COL_TEXT, 0, get_target, "the target as it was given, one thread at a time"},
     {0},
 };
 
@@ -233,60 +196,57 @@ static int prepare(struct run *run, void *values)
         return -1;
     if (k->operands.n == 0 && !k->operands.from_stdin)
         return err_set(EINVAL, "no target was given, nothing was sent");
+    for (size_t i = 0; i < k->operands.n; i++)
+        if (k->group && (k->operands.at[i].id.ntids > 0 || k->operands.at[i].id.pid <= 0))
+            return err_set(EINVAL, "'%s': -g takes processes", k->operands.at[i].text);
     return 0;
 }
 
 // --- the work ----------------------------------------------------------------------------
 
-static int echo(struct kill *k, const struct victim *v, int signal, const char *result)
+// 1: standard output is gone.
+static int echo(struct kill *k, const struct victim *v, pid_t group, int signal, const char *result)
 {
-    const struct row row = {v->text, result, v->name_len ? v->name : NULL, v->name_len,
-                            v->pid,  v->tid, v->group, signal};
+    const struct row row = {v, group, signal, result};
     return (k->echo || k->dry_run) && cmd_row(k->run, &row) < 0 ? 1 : 0;
 }
 
 // Reports why V could not be signalled, and whose it is.
 static void report(struct kill *k, const struct victim *v)
 {
-    if (err_code() == EPERM && v->pid > 0 && proc_read(&k->procs, &k->process, v->pid, PROC_OWNER) == 0)
-        (void)err_set(EPERM, "cannot send: Operation not permitted (it runs as %s: run dmt-kill as that user or as root)",
-                user_name(k->process.euid));
+    struct proc p;
+    proc_init(&p);
+    if (err_code() == EPERM && v->pid > 0 && proc_read(&k->procs, &p, v->pid, PROC_OWNER) == 0)
+        (void)err_set(EPERM, "cannot send: Operation not permitted (it runs as %s: run as that user or as root)",
+                      user_name(p.euid));
+    proc_fini(&p);
     cmd_fail(k->run, v->text);
 }
 
-static int await(struct kill *k, const struct victim *v)
+static bool waits(const struct kill *k)
 {
-    struct victim *grown = array_grow(k->victims, k->nvictims, &k->cap, sizeof *grown);
-    if (!grown)
-        return -1;
-    k->victims = grown;
-    struct victim copy = *v;
-    copy.text = strdup(v->text);
-    if (!copy.text)
-        return err_set(ENOMEM, "out of memory");
-    k->victims[k->nvictims++] = copy;
-    return 0;
+    return (k->wait || k->nsteps > 0) && !k->dry_run;
 }
 
-static int deliver(struct kill *k, const struct victim *v, const struct message *m)
+static int send(struct kill *k, const struct victim *v, const struct message *m)
 {
     if (k->dry_run)
         return 0;
-    if (v->pidfd < 0)
-        return kill(v->pid, m->signal) < 0 ? err_sys("cannot send") : 0; // --force: 0, -N
+    if (v->pidfd < 0) // --force: 0 and -N
+        return kill(v->pid, m->signal) < 0 ? err_sys("cannot send %s", sig_name(m->signal).text) : 0;
     return v->tid ? signal_thread(v->pidfd, m) : signal_process(v->pidfd, m);
 }
 
-// Sends to V, which owns its pidfd. 1: standard output is gone.
-static int hit(struct kill *k, struct victim *v, int (*send)(struct kill *, const struct victim *, const struct message *))
+// To V alone; its pidfd is ours.
+static int hit(struct kill *k, const struct victim *v)
 {
     int done = send(k, v, &k->message);
     if (done < 0)
         report(k, v);
-    int stop = echo(k, v, k->message.signal, done < 0 ? "failed" : k->dry_run ? "would-send" : "sent");
-    bool keep = done == 0 && !k->dry_run && v->pidfd >= 0 && (k->wait || k->nsteps > 0);
-    if (keep && await(k, v) < 0) {
-        cmd_fail(k->run, v->text);
+    int stop = echo(k, v, 0, k->message.signal, done < 0 ? "failed" : k->dry_run ? "would-send" : "sent");
+    bool keep = done == 0 && waits(k) && v->pidfd >= 0;
+    if (keep && victims_add(&k->left, v) < 0) {
+        report(k, v);
         keep = false;
     }
     if (!keep && v->pidfd >= 0)
@@ -294,118 +254,82 @@ static int hit(struct kill *k, struct victim *v, int (*send)(struct kill *, cons
     return stop;
 }
 
-static int deliver_group(struct kill *k, const struct victim *v, const struct message *m)
+static int send_group(struct kill *k, const struct victim *v)
 {
-    (void)v;
-    if (k->process.stat.pgid == 1 && !k->force)
+    pid_t group = k->process.stat.pgid;
+    if (group == 1 && !k->force)
         return err_set(EPERM, "its process group is that of init: nothing was sent (--force if it is meant)");
-    return k->dry_run ? 0 : signal_group(&k->procs, &k->process, m);
+    if (k->dry_run)
+        return 0;
+    // Listed before the signal, which they may not survive.
+    if (waits(k) && victims_add_group(&k->left, &k->procs, group, v->text) < 0)
+        return -1;
+    return signal_group(&k->procs, &k->process, &k->message);
 }
 
-static int hit_threads(struct kill *k, const struct operand *o, struct victim *v)
+static int hit_group(struct kill *k, const struct victim *v)
 {
-    int stop = 0;
+    pid_t group = k->process.stat.pgid;
+    int done = send_group(k, v);
+    if (done < 0)
+        cmd_fail(k->run, v->text);
     close(v->pidfd);
-    for (size_t i = 0; i < o->id.ntids; i++)
-        for (pid_t tid = o->id.tids[i].first; !stop && tid <= o->id.tids[i].last; tid++) {
-            v->tid = tid;
-            v->pidfd = -1;
-            if (thread_pidfd(&k->procs, &k->process, tid, &v->pidfd) == 0) {
-                stop = hit(k, v, deliver);
-            } else if (o->id.tids[i].first == o->id.tids[i].last || err_code() != ESRCH) {
-                report(k, v);
-                stop = echo(k, v, k->message.signal, "failed");
+    return echo(k, v, group, k->message.signal, done < 0 ? "failed" : k->dry_run ? "would-send" : "sent");
+}
+
+static int hit_threads(struct kill *k, const struct operand *o, struct victim v)
+{
+    int stop = 0, process = (int)strcspn(o->text, "/");
+    close(v.pidfd);
+    for (size_t i = 0; i < o->id.ntids; i++) {
+        const struct tid_range *r = &o->id.tids[i];
+        for (v.tid = r->first; !stop && v.tid <= r->last && v.tid > 0; v.tid++) {
+            v.pidfd = -1;
+            (void)snprintf(v.text, sizeof v.text, "%.*s/%d", process, o->text, v.tid);
+            if (thread_pidfd(&k->procs, &k->process, v.tid, &v.pidfd) == 0) {
+                stop = hit(k, &v);
+            } else if (r->first == r->last || err_code() != ESRCH) { // a range may have holes
+                report(k, &v);
+                stop = echo(k, &v, 0, k->message.signal, "failed");
             }
         }
+    }
     return stop;
 }
 
 static int hit_operand(const struct operand *o, void *arg)
 {
     struct kill *k = arg;
-    struct victim v = {.text = o->text, .pid = o->id.pid, .pidfd = -1};
+    struct victim v = {.pid = o->id.pid, .pidfd = -1};
+    (void)snprintf(v.text, sizeof v.text, "%s", o->text);
     if (o->id.pid <= 0)
-        return hit(k, &v, deliver);
+        return hit(k, &v);
     if (ident_open(&k->procs, &o->id, &k->process, &v.pidfd) < 0) {
         report(k, &v);
-        return echo(k, &v, k->message.signal, "failed");
+        return echo(k, &v, 0, k->message.signal, "failed");
     }
-    v.name_len = k->process.stat.comm_len;
-    memcpy(v.name, k->process.stat.comm, v.name_len);
-    v.group = k->group ? k->process.stat.pgid : 0;
-    int stop = o->id.ntids > 0 ? hit_threads(k, o, &v) : hit(k, &v, k->group ? deliver_group : deliver);
+    victim_name(&v, &k->process);
+    int stop = o->id.ntids > 0 ? hit_threads(k, o, v) : k->group ? hit_group(k, &v) : hit(k, &v);
     proc_close(&k->process);
     return stop;
 }
 
-// Takes those that have ended off the list, waiting at most MS milliseconds (-1: no limit).
-static int wait_for_end(struct kill *k, int64_t ms)
+static void has_ended(const struct victim *v, void *arg)
 {
-    CLEANUP_FREE struct pollfd *fds = calloc(k->nvictims + 1, sizeof *fds);
-    if (!fds)
-        return err_set(ENOMEM, "out of memory");
-    int64_t end = (int64_t)(proc_now() / 1000000) + ms;
-    while (k->nvictims > 0) {
-        for (size_t i = 0; i < k->nvictims; i++)
-            fds[i] = (struct pollfd){.fd = k->victims[i].pidfd, .events = POLLIN};
-        int64_t left = end - (int64_t)(proc_now() / 1000000);
-        int ready = poll(fds, k->nvictims, ms < 0 ? -1 : left > 0 ? (int)left : 0);
-        if (ready < 0 && errno != EINTR)
-            return err_sys("cannot wait");
-        size_t kept = 0;
-        for (size_t i = 0; i < k->nvictims; i++) {
-            struct victim *v = &k->victims[i];
-            if (ready > 0 && fds[i].revents) {
-                (void)echo(k, v, 0, "ended");
-                close(v->pidfd);
-                free(v->text);
-            } else {
-                k->victims[kept++] = *v;
-            }
-        }
-        k->nvictims = kept;
-        if (ms >= 0 && ready == 0)
-            return 0;
-    }
-    return 0;
+    (void)echo(arg, v, 0, 0, "ended");
 }
 
 // One more signal to who is left.
 static void escalate(struct kill *k, int signal)
 {
     const struct message m = {.signal = signal};
-    for (size_t i = 0; i < k->nvictims; i++) {
-        const struct victim *v = &k->victims[i];
-        const struct ident id = {.pid = v->pid};
-        int done;
-        if (!v->group) {
-            done = deliver(k, v, &m);
-        } else if ((done = ident_open(&k->procs, &id, &k->process, NULL)) == 0) {
-            done = deliver_group(k, v, &m);
-            proc_close(&k->process);
-        }
+    for (size_t i = 0; i < k->left.n; i++) {
+        const struct victim *v = &k->left.at[i];
+        int done = send(k, v, &m);
         if (done < 0 && err_code() != ESRCH)
             report(k, v);
-        (void)echo(k, v, signal, done < 0 ? "failed" : "sent");
+        (void)echo(k, v, 0, signal, done < 0 ? "failed" : "sent");
     }
-}
-
-static void list_signals(struct run *run)
-{
-    int numbers[SIG_LAST + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < run->operands.n; i++) {
-        int sig;
-        if (sig_parse(run->operands.at[i], &sig) < 0)
-            cmd_fail(run, NULL);
-        else if (n < ARRAY_LEN(numbers))
-            numbers[n++] = sig;
-    }
-    if (run->operands.n == 0)
-        for (int sig = 1; sig <= SIG_LAST; sig++)
-            if (sig < 32 || sig >= SIGRTMIN) // those between are the C library's own
-                numbers[n++] = sig;
-    cmd_table(run, list_cols, "number,name,default,help", numbers, n, sizeof *numbers);
 }
 
 static void work(struct run *run, void *values)
@@ -413,7 +337,7 @@ static void work(struct run *run, void *values)
     struct kill *k = values;
     k->run = run;
     if (k->list) {
-        list_signals(run);
+        siglist_show(run);
         return;
     }
     if (procs_open(&k->procs) < 0) {
@@ -422,17 +346,18 @@ static void work(struct run *run, void *values)
     }
     proc_init(&k->process);
     struct rlimit files; // a descriptor for each process that we wait for
-    if ((k->wait || k->nsteps > 0) && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    if (waits(k) && getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     operands_each(run, &k->operands, hit_operand, k);
     int done = 0;
-    for (size_t i = 0; done == 0 && i < k->nsteps; i++)
-        if ((done = wait_for_end(k, (int64_t)k->steps[i].after_ms)) == 0)
-            escalate(k, k->steps[i].signal);
+    for (size_t i = 0; done == 0 && i < k->nsteps; i++) {
+        done = victims_wait(&k->left, (int64_t)k->steps[i].after_ms, has_ended, k);
+        escalate(k, k->steps[i].signal);
+    }
     if (done == 0 && k->wait)
-        done = wait_for_end(k, -1);
+        done = victims_wait(&k->left, -1, has_ended, k);
     if (done < 0)
         cmd_fail(run, NULL);
     proc_fini(&k->process);
@@ -442,11 +367,7 @@ static void work(struct run *run, void *values)
 static void finish(void *values)
 {
     struct kill *k = values;
-    for (size_t i = 0; i < k->nvictims; i++) {
-        close(k->victims[i].pidfd);
-        free(k->victims[i].text);
-    }
-    free(k->victims);
+    victims_fini(&k->left);
     free(k->steps);
     texts_fini(&k->then_texts);
     operands_fini(&k->operands);

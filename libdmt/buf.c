@@ -4,6 +4,7 @@
 #include "buf.h"
 
 #include "err.h"
+#include "num.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -67,12 +68,8 @@ void buf_byte(struct buf *b, char c)
 
 void buf_uint(struct buf *b, uint64_t v)
 {
-    char digits[20];
-    size_t n = sizeof digits;
-    do
-        digits[--n] = (char)('0' + v % 10);
-    while (v /= 10);
-    buf_add(b, digits + n, sizeof digits - n);
+    char digits[NUM_DIGITS];
+    buf_add(b, digits, num_text(digits, v));
 }
 
 void buf_int(struct buf *b, int64_t v)

@@ -7,8 +7,8 @@
 //
 //   floor 0  C and nothing else
 //     err       the thread's error: an errno code and one sentence
+//     num       strict text to numbers, and back
 //     buf       growable bytes
-//     num       strict text to numbers
 //     io        whole reads and whole writes; EINTR ends here
 //   floor 1  how a command talks
 //     esc       the escape rules of a field, both ways; JSON strings
@@ -20,13 +20,13 @@
 //     option    the option table and a command line's words
 //     cmd       --help, --spec, --list-columns; warnings; exit status
 //   floor 2  facts as the kernel and files state them
-//     sig user  signal names; user and group names
+//     sig user  signal names (siglist: as a table); user and group names
 //     procfile  the text of /proc files to structs, no I/O
 //     objfile   what the head of an executable says: class, machine, ABI note
 //     pidfd     descriptors and inode numbers of processes
-//     proc      /proc/PID through one directory descriptor (procsource: its files)
+//     proc      /proc/PID through one directory descriptor (proc_source: its files)
 //     ident     the target grammar and pid handles
-//     signalling  signals through the pidfd
+//     signalling  signals through the pidfd;  victims  waiting for the end
 //     operands  the targets a command line names: operands, -p, standard input
 //     proccol   the columns of a process, for every command that lists them
 //     match     process predicates

@@ -271,12 +271,10 @@ static bool test_text(const struct match *m, const char *text, size_t len)
                           : memmem(text, len, m->literal, strlen(m->literal)) != NULL;
 }
 
-static void comm_of(const struct proc *p, struct buf *ret)
+static const char *comm_of(const struct proc *p, size_t *len)
 {
-    if (p->have & PROC_COMM)
-        buf_add(ret, p->comm.data, p->comm.len);
-    else
-        buf_add(ret, p->stat.comm, p->stat.comm_len);
+    *len = p->have & PROC_COMM ? p->comm.len : p->stat.comm_len;
+    return p->have & PROC_COMM ? p->comm.data : p->stat.comm;
 }
 
 /*
@@ -304,23 +302,23 @@ static bool test_pattern(const struct match *m, const struct proc *p)
 {
     if (!m->literal && !m->has_regex)
         return true;
-    CLEANUP_BUF struct buf comm = {0}, whole = {0}, args = {0};
-    if (m->full) {
-        buf_add(&args, p->args.data, p->args.len);
-        return (p->have & PROC_CMDLINE) && p->cmdline.len > 0 && test_text(m, buf_cstr(&args), args.len);
-    }
-    comm_of(p, &comm);
-    if (test_text(m, buf_cstr(&comm), comm.len))
+    if (m->full)
+        return (p->have & PROC_CMDLINE) && p->cmdline.len > 0 && test_text(m, p->args.data, p->args.len);
+    CLEANUP_BUF struct buf whole = {0};
+    size_t len;
+    const char *comm = comm_of(p, &len);
+    if (test_text(m, comm, len))
         return true;
-    return comm.len == COMM_KEPT && (p->have & PROC_CMDLINE) && long_name(p, comm.data, &whole) &&
+    return len == COMM_KEPT && (p->have & PROC_CMDLINE) && long_name(p, comm, &whole) &&
            test_text(m, buf_cstr(&whole), whole.len);
 }
 
 unsigned match_more(const struct match *m, const struct proc *p)
 {
+    size_t len;
     if (m->full || !(m->literal || m->has_regex) || (p->have & PROC_CMDLINE))
         return 0;
-    size_t len = p->have & PROC_COMM ? p->comm.len : p->stat.comm_len;
+    (void)comm_of(p, &len);
     return len == COMM_KEPT ? PROC_CMDLINE : 0;
 }
 

@@ -4,6 +4,7 @@
 #include "err.h"
 
 #include <errno.h>
+#include <string.h>
 
 int num_uint(const char *s, size_t n, uint64_t max, uint64_t *ret)
 {
@@ -33,4 +34,15 @@ int num_int(const char *s, size_t n, int64_t min, int64_t max, int64_t *ret)
         return err_set(ERANGE, "not between %lld and %lld", (long long)min, (long long)max);
     *ret = value;
     return 0;
+}
+
+size_t num_text(char to[NUM_DIGITS], uint64_t v)
+{
+    char digits[NUM_DIGITS];
+    size_t at = NUM_DIGITS;
+    do
+        digits[--at] = (char)('0' + v % 10);
+    while (v /= 10);
+    memcpy(to, digits + at, NUM_DIGITS - at);
+    return NUM_DIGITS - at;
 }

@@ -89,11 +89,16 @@ static int by_name(const struct reader *r, const char *name, size_t len, struct 
     return err_set(EINVAL, "no option '--%.*s'", (int)len, name);
 }
 
+static int store_flag(const struct found *f)
+{
+    *(bool *)f->value = true;
+    return 0;
+}
+
 static int store(const struct found *f, const char *arg)
 {
     switch (f->opt->type) {
-    case OPT_FLAG:
-        *(bool *)f->value = true;
+    case OPT_FLAG: // takes no argument: store_flag
         return 0;
     case OPT_UINT:
         return num_uint(arg, strlen(arg), UINT64_MAX, f->value);
@@ -118,10 +123,10 @@ static int read_long(struct reader *r, const char *word)
     struct found f = {0};
     if (by_name(r, name, equals ? (size_t)(equals - name) : strlen(name), &f) < 0)
         return -1;
-    const char *arg = equals ? equals + 1 : NULL;
-    if (!f.opt->arg && arg)
-        return err_set(EINVAL, "--%s takes no argument", f.opt->name);
-    if (f.opt->arg && !arg && !(arg = next_word(r)))
+    if (!f.opt->arg)
+        return equals ? err_set(EINVAL, "--%s takes no argument", f.opt->name) : store_flag(&f);
+    const char *arg = equals ? equals + 1 : next_word(r);
+    if (!arg)
         return err_set(EINVAL, "--%s needs an argument: %s", f.opt->name, f.opt->arg);
     return store(&f, arg) < 0 ? err_wrap("--%s '%s'", f.opt->name, arg) : 0;
 }
@@ -132,16 +137,14 @@ static int read_letters(struct reader *r, const char *word)
         struct found f = {0};
         if (by_letter(r, *letter, &f) < 0)
             return -1;
-        const char *arg = NULL;
-        if (f.opt->arg) {
-            arg = letter[1] ? letter + 1 : next_word(r);
-            if (!arg)
-                return err_set(EINVAL, "-%c needs an argument: %s", *letter, f.opt->arg);
+        if (!f.opt->arg) {
+            (void)store_flag(&f);
+            continue;
         }
-        if (store(&f, arg) < 0)
-            return err_wrap("-%c '%s'", *letter, arg);
-        if (arg)
-            return 0;
+        const char *arg = letter[1] ? letter + 1 : next_word(r);
+        if (!arg)
+            return err_set(EINVAL, "-%c needs an argument: %s", *letter, f.opt->arg);
+        return store(&f, arg) < 0 ? err_wrap("-%c '%s'", *letter, arg) : 0;
     }
     return 0;
 }

@@ -4,7 +4,7 @@
 #include "err.h"
 #include "io.h"
 #include "num.h"
-#include "procsource.h"
+#include "proc_source.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -79,8 +79,8 @@ static int open_directory(struct proc *p, int at, const char *name, const char *
 
 int proc_open(const struct procs *ps, struct proc *p, pid_t pid)
 {
-    char name[16];
-    (void)snprintf(name, sizeof name, "%d", pid);
+    char name[NUM_DIGITS + 1];
+    name[num_text(name, (uint64_t)pid)] = '\0';
     p->pid = pid;
     p->tid = 0;
     return open_directory(p, ps->fd, name, "process");

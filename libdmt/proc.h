@@ -48,7 +48,7 @@ struct proc {
     struct proc_statm statm;
     uid_t euid;
     gid_t egid;
-    struct buf comm;       // without the newline
+    struct buf comm;       // without the newline, a string
     struct buf status_text;
     struct proc_status status;
     struct buf cmdline;    // each argument ends with a zero byte, as the kernel gives it

@@ -59,8 +59,8 @@ int procfile_stat(const char *text, size_t n, struct proc_stat *ret)
     if (s.bad || !open || !close || close < open || s.end - close < 4)
         return err_set(EPROTO, "not a stat line");
     st.comm_len = (size_t)(close - open - 1);
-    if (st.comm_len > sizeof st.comm)
-        st.comm_len = sizeof st.comm;
+    if (st.comm_len > COMM_MAX)
+        st.comm_len = COMM_MAX;
     memcpy(st.comm, open + 1, st.comm_len);
     st.state = close[2];
     s.at = close + 3;

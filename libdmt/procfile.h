@@ -13,7 +13,7 @@ enum { COMM_MAX = 64 }; // kernel threads' names are longer than the 15 bytes of
 
 struct proc_stat {
     pid_t pid;
-    char comm[COMM_MAX]; // raw bytes, not terminated
+    char comm[COMM_MAX + 1]; // raw bytes, and a zero
     size_t comm_len;
     char state;
     pid_t ppid, pgid, sid, tpgid;

@@ -84,7 +84,7 @@ int sig_parse(const char *text, int *ret)
     if (strncasecmp(name, "RTMIN", 5) == 0 || strncasecmp(name, "RTMAX", 5) == 0)
         return parse_realtime(name, ret);
     char upper[16] = {0};
-    for (size_t i = 0; name[i] && i < sizeof upper - 1; i++)
+    for (size_t i = 0; i < sizeof upper - 1 && name[i]; i++)
         upper[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
     struct near near = {.typed = upper, .len = strlen(upper)};
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "procsource.h"
+#include "proc_source.h"
 
 #include "err.h"
 #include "io.h"
+#include "num.h"
 #include "objfile.h"
 #include "pidfd.h"
 
@@ -28,10 +29,9 @@ static int open_file(const struct procs *ps, struct proc *p, const char *name, i
     char path[64];
     int at = p->dir;
     if (at < 0) {
-        if (p->tid)
-            (void)snprintf(path, sizeof path, "%d/task/%d/%s", p->pid, p->tid, name);
-        else
-            (void)snprintf(path, sizeof path, "%d/%s", p->pid, name);
+        size_t n = num_text(path, (uint64_t)p->pid);
+        path[n] = '/';
+        strcpy(path + n + 1, name); // one of the names in this file
         at = ps->fd;
         name = path;
     }
@@ -87,18 +87,14 @@ static int read_owner(const struct procs *ps, struct proc *p)
     return 0;
 }
 
-static void drop_newline(struct buf *b)
-{
-    if (b->len > 0 && b->data[b->len - 1] == '\n')
-        b->len--;
-}
-
 static int read_comm(const struct procs *ps, struct proc *p)
 {
     if (read_text(ps, p, "comm", &p->comm, TEXT_MAX) < 0)
         return -1;
-    drop_newline(&p->comm);
-    return 0;
+    if (p->comm.len > 0 && p->comm.data[p->comm.len - 1] == '\n')
+        p->comm.len--;
+    (void)buf_cstr(&p->comm);
+    return buf_ok(&p->comm);
 }
 
 static int read_status(const struct procs *ps, struct proc *p)
@@ -121,6 +117,7 @@ static int read_cmdline(const struct procs *ps, struct proc *p)
     for (size_t i = 0; i < p->args.len; i++)
         if (p->args.data[i] == '\0')
             p->args.data[i] = ' ';
+    (void)buf_cstr(&p->args);
     return buf_ok(&p->args);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Private to proc: one reader for each proc_need, in the order in which they are read.
-#ifndef DMT_PROCSOURCE_H
-#define DMT_PROCSOURCE_H
+#ifndef DMT_PROC_SOURCE_H
+#define DMT_PROC_SOURCE_H
 
 #include "proc.h"
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "siglist.h"
+
+#include "sig.h"
+
+#include <signal.h>
+
+struct row {
+    int number;
+    struct sig_name name;
+};
+
+static void get_number(const void *row, struct cell *c)
+{
+    cell_int(c, ((const struct row *)row)->number);
+}
+
+static void get_name(const void *row, struct cell *c)
+{
+    cell_str(c, ((const struct row *)row)->name.text);
+}
+
+static void get_default(const void *row, struct cell *c)
+{
+    cell_str(c, sig_default(((const struct row *)row)->number));
+}
+
+static void get_help(const void *row, struct cell *c)
+{
+    cell_str(c, sig_help(((const struct row *)row)->number));
+}
+
+static const struct col cols[] = {
+    {"number", COL_ID, 0, get_number, "number"},
+    {"name", COL_TEXT, 0, get_name, "name"},
+    {"default", COL_TEXT, 0, get_default, "what it does where it is not handled"},
+    {"help", COL_TEXT, 0, get_help, "what it is for"},
+    {0},
+};
+
+void siglist_show(struct run *run)
+{
+    struct row rows[SIG_LAST + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < run->operands.n; i++) {
+        int sig;
+        if (sig_parse(run->operands.at[i], &sig) < 0)
+            cmd_fail(run, NULL);
+        else if (n < ARRAY_LEN(rows))
+            rows[n++].number = sig;
+    }
+    for (int sig = 1; run->operands.n == 0 && sig <= SIG_LAST; sig++)
+        if (sig < 32 || sig >= SIGRTMIN) // those between are the C library's own
+            rows[n++].number = sig;
+    for (size_t i = 0; i < n; i++)
+        rows[i].name = sig_name(rows[i].number);
+    cmd_table(run, cols, "number,name,default,help", rows, n, sizeof *rows);
+}

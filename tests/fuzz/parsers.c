@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//
+// Every parser of bytes that others wrote; the first byte chooses which.
+#include "err.h"
+#include "esc.h"
+#include "ident.h"
+#include "num.h"
+#include "procfile.h"
+#include "sig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void round_trip(const char *text, size_t n)
+{
+    CLEANUP_BUF struct buf field = {0}, back = {0}, json = {0};
+    esc_field(&field, text, n);
+    if (esc_undo(&back, field.data, field.len) < 0 || back.len != n || (n && memcmp(back.data, text, n) != 0))
+        abort();
+    esc_json(&json, text, n);
+    buf_reset(&back);
+    (void)!esc_undo(&back, text, n);
+}
+
+static void signal_name(const char *text, size_t n)
+{
+    int sig;
+    char *copy = strndup(text, n);
+    if (copy && sig_parse(copy, &sig) == 0 && (sig < 0 || sig > SIG_LAST))
+        abort();
+    free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    const char *text = (const char *)data + 1;
+    size_t n = size - 1, len;
+    struct proc_stat stat;
+    struct proc_statm statm;
+    struct proc_status status;
+    struct ident id;
+    const char *part;
+    uint64_t v;
+    int64_t i;
+    switch (data[0] % 10) {
+    case 0: return procfile_stat(text, n, &stat) > 0;
+    case 1: return procfile_statm(text, n, &statm) > 0;
+    case 2: return procfile_status(text, n, &status) > 0;
+    case 3: return procfile_cgroup(text, n, &part, &len) > 0;
+    case 4: return procfile_mount_type(text, n, 36, &part, &len) > 0;
+    case 5: return procfile_field(text, n, "Pss", &v) > 0;
+    case 6: return ident_parse(text, n, &id) > 0;
+    case 7: return num_int(text, n, INT64_MIN, INT64_MAX, &i) > 0;
+    case 8: signal_name(text, n); return 0;
+    default: round_trip(text, n); return 0;
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static unsigned checks, failed;
+static const char *test;
+
+void unit_check(bool ok, const char *file, int line, const char *what)
+{
+    checks++;
+    if (!ok) {
+        failed++;
+        printf("# %s: %s:%d: %s\n", test, file, line, what);
+    }
+}
+
+bool unit_is(const struct buf *b, const char *s, size_t len)
+{
+    bool same = b->len == len && memcmp(b->data ? b->data : "", s, len) == 0;
+    if (!same)
+        printf("# got \"%.*s\" (%zu bytes)\n", (int)b->len, b->data ? b->data : "", b->len);
+    return same;
+}
+
+char *unit_edge(const void *bytes, size_t n)
+{
+    static char *pages; // one region, used again: the last page is a wall
+    enum { ROOM = 1 << 17 };
+    if (!pages) {
+        pages = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages == MAP_FAILED || mprotect(pages + ROOM, 4096, PROT_NONE) < 0 || n > ROOM)
+            abort();
+    }
+    return memcpy(pages + ROOM - n, bytes, n);
+}
+
+uint32_t unit_random(void)
+{
+    static uint64_t state = 0x9e3779b97f4a7c15;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 16);
+}
+
+size_t unit_times(size_t times, size_t soak)
+{
+    return getenv("DMT_SOAK") ? soak : times;
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } tests[] = {
+        {"num", test_num},         {"buf", test_buf},           {"esc", test_esc},       {"cell", test_cell},
+        {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
+        {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
+        {"objfile", test_objfile}, {"procfile", test_procfile},
+    };
+    bool all = true;
+    printf("1..%zu\n", ARRAY_LEN(tests));
+    for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
+        test = tests[i].name;
+        checks = failed = 0;
+        tests[i].run();
+        bool ok = checks > 0 && failed == 0;
+        all &= ok;
+        printf("%sok %zu unit: %s (%u checks)\n", ok ? "" : "not ", i + 1, test, checks);
+        fflush(stdout);
+    }
+    return all ? 0 : 1;
+}
