@@ -55,7 +55,7 @@ static const struct opt opts[] = {
     {0, "then", "MS:SIG", OPT_TEXTS, AT(then_texts), NULL, "what is alive after MS milliseconds gets SIG; may repeat"},
     {'w', "wait", NULL, OPT_FLAG, AT(wait), NULL, "wait until all have ended"},
     {'e', "echo", NULL, OPT_FLAG, AT(echo), NULL, "print a row for each signal"},
-    {'n', "dry-run", NULL, OPT_FLAG, AT(dry_run), NULL, "send nothing, print the rows"},
+    {0, "dry-run", NULL, OPT_FLAG, AT(dry_run), NULL, "send nothing, print the rows"},
     {'l', "list", NULL, OPT_FLAG, AT(list), NULL, "list the signals, all or the given ones"},
     {0, "force", NULL, OPT_FLAG, AT(force), NULL, "allow PID 1, 0 (our group) and -N (group N, -1: all)"},
 };

@@ -69,6 +69,11 @@ void cell_str(struct cell *c, const char *s)
         cell_text(c, s, strlen(s));
 }
 
+void cell_show_as(struct cell *c, enum col_type type)
+{
+    c->shown_as = 1 + (int)type;
+}
+
 int cell_compare(const struct cell *a, const struct cell *b, bool largest_first)
 {
     if (a->kind == CELL_NONE || b->kind == CELL_NONE)
@@ -84,15 +89,21 @@ int cell_compare(const struct cell *a, const struct cell *b, bool largest_first)
     return largest_first ? -order : order;
 }
 
+static int64_t scale_of(const struct cell *c)
+{
+    int64_t scale = 1;
+    for (int i = 0; i < c->decimals; i++)
+        scale *= 10;
+    return scale;
+}
+
 static void add_number(struct buf *out, const struct cell *c)
 {
     if (c->decimals == 0) {
         buf_int(out, c->number);
         return;
     }
-    uint64_t size = c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number, scale = 1;
-    for (int i = 0; i < c->decimals; i++)
-        scale *= 10;
+    uint64_t size = c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number, scale = (uint64_t)scale_of(c);
     if (c->number < 0)
         buf_byte(out, '-');
     buf_uint(out, size / scale);
@@ -130,11 +141,7 @@ static void human_bytes(struct buf *out, int64_t v)
 // 0:01.25, 12:34, 3:04:05, 2-03:04:05
 static void human_duration(struct buf *out, const struct cell *c)
 {
-    int64_t whole = c->number, hundredths = 0;
-    if (c->decimals == 2) {
-        hundredths = whole % 100;
-        whole /= 100;
-    }
+    int64_t scale = scale_of(c), whole = c->number / scale, hundredths = c->number % scale * 100 / scale;
     int64_t days = whole / 86400, hours = whole / 3600 % 24, minutes = whole / 60 % 60;
     if (days)
         buf_printf(out, "%lld-%02lld:%02lld:", (long long)days, (long long)hours, (long long)minutes);
@@ -143,13 +150,13 @@ static void human_duration(struct buf *out, const struct cell *c)
     else
         buf_printf(out, "%lld:", (long long)minutes);
     buf_printf(out, "%02lld", (long long)(whole % 60));
-    if (!days && !hours && c->decimals == 2)
+    if (!days && !hours && c->decimals > 0)
         buf_printf(out, ".%02lld", (long long)hundredths);
 }
 
 static void human_time(struct buf *out, const struct cell *c)
 {
-    time_t when = (time_t)(c->decimals == 2 ? c->number / 100 : c->number);
+    time_t when = (time_t)(c->number / scale_of(c));
     struct tm tm;
     char text[32];
     if (localtime_r(&when, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm) > 0)
@@ -160,9 +167,11 @@ static void human_time(struct buf *out, const struct cell *c)
 
 void cell_human(struct buf *out, const struct cell *c, enum col_type type)
 {
-    if (c->kind == CELL_NUMBER && type == COL_BYTES)
+    if (c->shown_as)
+        type = (enum col_type)(c->shown_as - 1);
+    if (c->kind == CELL_NUMBER && type == COL_BYTES && c->decimals == 0)
         human_bytes(out, c->number);
-    else if (c->kind == CELL_NUMBER && type == COL_SECONDS && c->number >= 0)
+    else if (c->kind == CELL_NUMBER && type == COL_SECONDS && c->number >= scale_of(c))
         human_duration(out, c);
     else if (c->kind == CELL_NUMBER && type == COL_TIME)
         human_time(out, c);

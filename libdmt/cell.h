@@ -27,6 +27,7 @@ bool col_type_is_number(enum col_type type);
 struct cell {
     enum { CELL_NONE, CELL_NUMBER, CELL_TEXT } kind;
     int decimals;     // CELL_NUMBER: the value is number / 10^decimals
+    int shown_as;     // 0: as its column; else 1 + the col_type that people see
     int64_t number;
     const char *text; // CELL_TEXT: borrowed from the row, `len` bytes, any bytes
     size_t len;
@@ -38,6 +39,9 @@ void cell_uint(struct cell *c, uint64_t v); // beyond INT64_MAX it is cut to tha
 void cell_fixed(struct cell *c, int64_t v, int decimals);
 void cell_text(struct cell *c, const char *s, size_t n);
 void cell_str(struct cell *c, const char *s); // NULL leaves the cell without value
+
+/** For a column whose unit differs from row to row. */
+void cell_show_as(struct cell *c, enum col_type type);
 
 /** <0, 0, >0 as A sorts before, with or after B; cells of one column. No value is last. */
 int cell_compare(const struct cell *a, const struct cell *b, bool largest_first);

@@ -110,9 +110,9 @@ int cmd_row(struct run *run, const void *row)
     return table_row(run->table, row) < 0 ? output_failed(run) : 0;
 }
 
-int cmd_flush(struct run *run)
+int cmd_report(struct run *run)
 {
-    return table_flush(run->table) < 0 ? output_failed(run) : 0;
+    return table_end(run->table) < 0 ? output_failed(run) : 0;
 }
 
 void cmd_text(struct run *run, const char *text, size_t n)
@@ -203,9 +203,10 @@ static void write_spec(struct run *run)
             if (option_has_letter(tables, t, o))
                 (void)snprintf(rows[n].letter, sizeof rows[n].letter, "-%c", o->letter);
         }
-    for (size_t i = 0; cmd->cols[i].name && n < ARRAY_LEN(rows); i++, n++)
-        rows[n] = (struct spec_row){"column", cmd->cols[i].name, col_type_name(cmd->cols[i].type), NULL,
-                                    cmd->cols[i].help, {0}};
+    const struct col *const both[] = {cmd->cols, cmd->other_cols};
+    for (size_t k = 0; k < ARRAY_LEN(both) && both[k]; k++)
+        for (const struct col *c = both[k]; c->name && n < ARRAY_LEN(rows); c++)
+            rows[n++] = (struct spec_row){"column", c->name, col_type_name(c->type), NULL, c->help, {0}};
     if (n < ARRAY_LEN(rows))
         rows[n++] = (struct spec_row){"operand", NULL, cmd->operands, cmd->complete, NULL, {0}};
     cmd_table(run, spec_cols, "kind,letter,name,arg,complete,help", rows, n, sizeof *rows);
@@ -252,16 +253,15 @@ static const struct col column_cols[] = {
 
 static void write_columns(struct run *run)
 {
-    const struct cmd *cmd = run->cmd;
     struct columns shown;
     struct column_row rows[COLUMNS_MAX];
-    if (columns_choose(&shown, cmd->cols, run->defaults, NULL, NULL) < 0) {
+    if (columns_choose(&shown, run->cols, run->defaults, NULL, NULL) < 0) {
         cmd_fail(run, NULL);
         return;
     }
-    size_t n = columns_count(cmd->cols);
+    size_t n = columns_count(run->cols);
     for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
-        rows[i] = (struct column_row){&cmd->cols[i], false};
+        rows[i] = (struct column_row){&run->cols[i], false};
         for (size_t k = 0; k < shown.nshown; k++)
             rows[i].shown |= shown.used[k] == i;
     }
@@ -331,12 +331,14 @@ static void work(struct run *run)
         usage_error(run);
         return;
     }
-    if (run->list_columns) {
+    int prepared = cmd->prepare ? cmd->prepare(run, run->values) : 0;
+    if (run->list_columns) { // what is missing for work is not missing for this
+        run->table_options.no_header = run->no_header;
         write_columns(run);
         return;
     }
-    if ((cmd->prepare && cmd->prepare(run, run->values) < 0) ||
-        columns_choose(&run->chosen, cmd->cols, run->defaults, run->columns, run->sort) < 0) {
+    if (prepared < 0 ||
+        columns_choose(&run->chosen, run->cols, run->defaults, run->columns, run->sort) < 0) {
         usage_error(run);
         return;
     }
@@ -349,7 +351,7 @@ static void work(struct run *run)
 
 int cmd_main(const struct cmd *cmd, int argc, char **argv, void *values)
 {
-    struct run run = {.cmd = cmd, .values = values, .defaults = cmd->defaults};
+    struct run run = {.cmd = cmd, .values = values, .cols = cmd->cols, .defaults = cmd->defaults};
     struct opt_table tables[NTABLES];
     const struct words words = {argc, argv, cmd->word, values};
     const bool *const stop[] = {&run.help, &run.version, &run.spec};

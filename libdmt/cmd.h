@@ -24,7 +24,8 @@ struct run {
     struct texts pids;          // -p LIST, only where the command takes targets
     const char *columns, *sort, *format;
     bool no_header, json, bytes, list_columns, help, version, spec;
-    const char *defaults;       // columns shown without --columns; a command may change it
+    const struct col *cols;     // the table and the columns shown without --columns; `prepare`
+    const char *defaults;       // may choose others
     struct columns chosen;      // by --columns, --sort, defaults
     struct table_options table_options;
     struct table *table;        // on standard output
@@ -41,6 +42,7 @@ struct cmd {
     size_t nopts;
     const struct col *cols;
     const char *defaults; // `pid,name`
+    const struct col *other_cols; // a second table that `prepare` may choose, or NULL
     /** First look at each option word, see struct words. May be NULL. */
     int (*word)(void *values, const char *word);
     /** Checks options and operands, touching nothing: -1 is a usage error. May be NULL. */
@@ -69,8 +71,8 @@ void cmd_status(struct run *run, int status);
 /** Adds a row to the run's table. -1 when standard output is gone: reported, stop working. */
 NODISCARD int cmd_row(struct run *run, const void *row);
 
-/** Writes the waiting rows now. -1 as cmd_row. */
-NODISCARD int cmd_flush(struct run *run);
+/** Writes the waiting rows now: a report. -1 as cmd_row. */
+NODISCARD int cmd_report(struct run *run);
 
 /** Writes N rows of SIZE bytes as a table of its own instead of the run's. */
 void cmd_table(struct run *run, const struct col *cols, const char *defaults, const void *rows, size_t n,

@@ -6,6 +6,7 @@
 #include "pidfd.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 static int parse_tids(const char *text, size_t n, struct ident *id)
@@ -85,6 +86,9 @@ int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, i
     }
     if (done < 0) {
         proc_close(p);
+        // What a signal could find is there: /proc hides it (proc(5), hidepid).
+        if (err_code() == ESRCH && id->by == IDENT_PID && id->pid > 0 && (kill(id->pid, 0) == 0 || errno == EPERM))
+            return err_set(EACCES, "the hidepid option of /proc hides it: run as its user or as root");
         return -1;
     }
     if (pidfd) {

@@ -25,7 +25,7 @@ NODISCARD int ident_parse(const char *text, size_t n, struct ident *ret);
 /**
  * Opens the process in P, with PROC_STAT read, and proves that it is the one meant. PIDFD
  * (may be NULL) gets a pidfd of the same process, to be closed by the caller. -1 with
- * ESRCH when it is gone or was replaced: nothing is open then.
+ * ESRCH when it is gone or was replaced, EACCES when /proc hides it: nothing is open then.
  */
 NODISCARD int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, int *pidfd);
 

@@ -36,6 +36,23 @@ int num_int(const char *s, size_t n, int64_t min, int64_t max, int64_t *ret)
     return 0;
 }
 
+int num_seconds(const char *s, size_t n, uint64_t max, uint64_t *ret)
+{
+    const uint64_t second = 1000000000;
+    const char *dot = memchr(s, '.', n);
+    size_t whole_len = dot ? (size_t)(dot - s) : n, decimals = dot ? n - whole_len - 1 : 0;
+    uint64_t whole, part = 0;
+    if (num_uint(s, whole_len, max / second, &whole) < 0 ||
+        (dot && (decimals > 9 || num_uint(dot + 1, decimals, second, &part) < 0)))
+        return err_set(EINVAL, "not a number of seconds");
+    for (size_t i = decimals; dot && i < 9; i++)
+        part *= 10;
+    if (part > max - whole * second)
+        return err_set(ERANGE, "too long");
+    *ret = whole * second + part;
+    return 0;
+}
+
 size_t num_text(char to[NUM_DIGITS], uint64_t v)
 {
     char digits[NUM_DIGITS];

@@ -15,6 +15,12 @@ NODISCARD int num_uint(const char *s, size_t n, uint64_t max, uint64_t *ret);
 /** The same with an optional leading `-`; MIN <= value <= MAX. */
 NODISCARD int num_int(const char *s, size_t n, int64_t min, int64_t max, int64_t *ret);
 
+/**
+ * Seconds with an optional fraction (`2`, `0.25`), in nanoseconds; digits beyond those are
+ * an error. At most MAX nanoseconds.
+ */
+NODISCARD int num_seconds(const char *s, size_t n, uint64_t max, uint64_t *ret);
+
 enum { NUM_DIGITS = 20 }; // of the largest uint64_t
 
 /** Writes V in decimal, without a zero byte; returns how many bytes. */

@@ -154,12 +154,13 @@ int proc_load(const struct procs *ps, struct proc *p, unsigned needs)
 {
     enum { TRIES = 4 };
     const unsigned of_program = PROC_CMDLINE | PROC_EXE | PROC_CWD | PROC_ROOT | PROC_STATUS | PROC_ABI | PROC_OSREL;
-    if (needs & (PROC_OWNER | PROC_INODE))
-        needs |= PROC_STAT; // read after them, it shows that the process still was there
+    bool several = (needs & (needs - 1)) != 0, tears = several && (needs & of_program);
+    if (tears || (needs & (PROC_OWNER | PROC_INODE)))
+        needs |= PROC_STAT; // read after those two, it shows that the process still was there
     for (int i = 0; i < TRIES; i++) {
         if (load_once(ps, p, needs) < 0)
             return -1;
-        if (!(needs & of_program) || !(needs & ~of_program & ~(unsigned)PROC_NOW) || !(p->have & PROC_STAT))
+        if (!tears || !(p->have & PROC_STAT))
             return 0;
         struct proc_stat first = p->stat;
         errno = 0;
@@ -173,6 +174,13 @@ int proc_load(const struct procs *ps, struct proc *p, unsigned needs)
 
 int proc_read(const struct procs *ps, struct proc *p, pid_t pid, unsigned needs)
 {
+    if (needs == 0) { // listed is enough
+        proc_close(p);
+        p->pid = pid;
+        p->tid = 0;
+        p->have = 0;
+        return 0;
+    }
     bool single = (needs & (needs - 1)) == 0 && (needs & (PROC_STAT | PROC_STATM | PROC_COMM | PROC_CMDLINE));
     int done;
     if (single) {

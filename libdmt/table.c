@@ -55,14 +55,21 @@ struct table *table_new(const struct columns *columns, const struct table_option
     return t;
 }
 
-void table_free(struct table *t)
+static void drop_kept(struct table *t)
 {
-    if (!t)
-        return;
     for (struct block *b = t->blocks, *next; b; b = next) {
         next = b->next;
         free(b);
     }
+    t->blocks = NULL;
+    t->ncells = 0;
+}
+
+void table_free(struct table *t)
+{
+    if (!t)
+        return;
+    drop_kept(t);
     free(t->cells);
     buf_fini(&t->out);
     free(t);
@@ -87,7 +94,7 @@ static const struct col *column(const struct table *t, size_t at)
     return &t->columns.cols[t->columns.used[at]];
 }
 
-int table_flush(struct table *t)
+static int flush(struct table *t)
 {
     if (buf_ok(&t->out) < 0)
         return -1;
@@ -98,7 +105,7 @@ int table_flush(struct table *t)
 
 static int flush_if_full(struct table *t)
 {
-    return t->out.len < FLUSH_AT ? 0 : table_flush(t);
+    return t->out.len < FLUSH_AT ? 0 : flush(t);
 }
 
 // What stands before and after a TSV line.
@@ -370,22 +377,21 @@ static int write_kept(struct table *t)
         qsort_r(rows, n, sizeof *rows, by_keys, &t->columns);
     if (t->tree && order_as_tree(t, rows, n) < 0)
         return -1;
-    t->ncells = 0;
-    if (t->format == TABLE_ALIGNED)
-        return write_aligned(t, rows, n);
-    for (size_t i = 0; i < n; i++)
-        if (write_row(t, rows[i].cells, rows[i].depth) < 0)
-            return -1;
-    return 0;
+    int done = t->format == TABLE_ALIGNED ? write_aligned(t, rows, n) : 0;
+    for (size_t i = 0; done == 0 && i < n && t->format != TABLE_ALIGNED; i++)
+        done = write_row(t, rows[i].cells, rows[i].depth);
+    drop_kept(t);
+    return done;
 }
 
 int table_end(struct table *t)
 {
-    if (t->keep && write_kept(t) < 0)
+    if (t->keep && (t->ncells > 0 || !t->started) && write_kept(t) < 0)
         return -1;
     if (!t->started)
         header(t);
     if (t->started && t->options.separator)
         buf_byte(&t->out, '\n');
-    return table_flush(t);
+    t->started = true;
+    return flush(t);
 }

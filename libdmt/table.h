@@ -35,10 +35,10 @@ unsigned table_needs(const struct table *t);
 /** Takes one row: the getters run now, so ROW may change afterwards. -1: cannot be written. */
 NODISCARD int table_row(struct table *t, const void *row);
 
-/** Writes what is waiting in TSV and JSON, e.g. before a pause. */
-NODISCARD int table_flush(struct table *t);
-
-/** Writes the rest, and the header if there was no row. */
+/**
+ * Writes the rest, and the header if there was no row. More rows may follow: they are the
+ * next report, sorted and aligned by themselves.
+ */
 NODISCARD int table_end(struct table *t);
 
 #endif

@@ -136,7 +136,9 @@ void test_cell(void)
     check(shows(number(INT64_MAX, 0), COL_BYTES, "9223372036854775807", "8.0E", "\"9223372036854775807\""));
     check(shows(number(INT64_MIN, 0), COL_COUNT, "-9223372036854775808", "-9223372036854775808", "\"-9223372036854775808\""));
     check(shows(number(1LL << 53, 0), COL_COUNT, "9007199254740992", "9007199254740992", "9007199254740992"));
-    check(shows(number(5, 2), COL_SECONDS, "0.05", "0:00.05", "0.05"));
+    check(shows(number(5, 2), COL_SECONDS, "0.05", "0.05", "0.05"));
+    check(shows(number(250, 6), COL_SECONDS, "0.000250", "0.000250", "0.000250"));
+    check(shows(number(65123456, 6), COL_SECONDS, "65.123456", "1:05.12", "65.123456"));
     check(shows(number(6512, 2), COL_SECONDS, "65.12", "1:05.12", "65.12"));
     check(shows(number(360500, 2), COL_SECONDS, "3605.00", "1:00:05", "3605.00"));
     check(shows(number(18367800, 2), COL_SECONDS, "183678.00", "2-03:01:18", "183678.00"));

@@ -36,5 +36,6 @@ void test_procfile(void);
 void test_objfile(void);
 void test_ident(void);
 void test_match(void);
+void test_sysstat(void);
 
 #endif
