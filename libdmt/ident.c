@@ -70,7 +70,8 @@ int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, i
 {
     CLEANUP_CLOSE int fd = -1;
     int done = proc_open(ps, p, id->pid);
-    if (done == 0 && (pidfd || id->by == IDENT_INODE))
+    // Also where nobody wants it: /proc has the numbers of threads too, a pidfd has not.
+    if (done == 0)
         done = pidfd_open_process(id->pid, &fd);
     if (done == 0 && id->by == IDENT_INODE)
         done = check_inode(id, fd);

@@ -19,8 +19,10 @@ static int open_pidfd(pid_t id, unsigned flags, const char *what, int *ret)
         *ret = fd;
         return 0;
     }
-    if (errno == ESRCH || (errno == EINVAL && !flags)) // EINVAL: the id of a thread, not of a process
+    if (errno == ESRCH)
         return err_set(ESRCH, "no such %s", what);
+    if (!flags && (errno == EINVAL || errno == ENOENT)) // ENOENT since 6.16
+        return err_set(ESRCH, "that is a thread, not a process; it is named PID/%d", id);
     if (errno == EINVAL)
         return err_set(ENOTSUP, "a signal to one thread needs Linux 6.9 or newer");
     return err_sys("cannot open a pidfd");

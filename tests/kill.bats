@@ -557,7 +557,8 @@ END
     gone
     sent_nothing 0 --dry-run "${ID[leader]}" >"$BATS_TEST_TMPDIR/rows"
     [ "$(tail -n +2 "$BATS_TEST_TMPDIR/rows")" = "${ID[leader]}"$'\tcounter\tTERM\twould-send' ]
-    sent_nothing 0 --dry-run -e -g -KILL "${ID[leader]}" "${ID[member]}/${TIDS[member]}"
+    sent_nothing 0 --dry-run -e -g -KILL "${ID[leader]}"
+    sent_nothing 0 --dry-run -e -KILL "${ID[member]}/${TIDS[member]}"
     sent_nothing 0 --dry-run -w --then=1:KILL "${ID[leader]}"
     sent_nothing 0 --dry-run --force -KILL 1 0 -- -1 "-${ID[leader]}"
     sent_nothing 1 --dry-run "$PID"
