@@ -6,7 +6,7 @@
 #include "pidfd.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <string.h>
 
 static int parse_tids(const char *text, size_t n, struct ident *id)
@@ -87,8 +87,9 @@ int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, i
     }
     if (done < 0) {
         proc_close(p);
-        // What a signal could find is there: /proc hides it (proc(5), hidepid).
-        if (err_code() == ESRCH && id->by == IDENT_PID && id->pid > 0 && (kill(id->pid, 0) == 0 || errno == EPERM))
+        // Alive all the same: /proc hides it (proc(5), hidepid).
+        struct pollfd end = {.fd = fd, .events = POLLIN};
+        if (err_code() == ESRCH && fd >= 0 && id->by == IDENT_PID && poll(&end, 1, 0) == 0)
             return err_set(EACCES, "the hidepid option of /proc hides it: run as its user or as root");
         return -1;
     }
