@@ -84,7 +84,7 @@ static void get_pgid(const void *row, struct cell *c)
 static void get_name(const void *row, struct cell *c)
 {
     const struct victim *v = ((const struct row *)row)->victim;
-    if (v->name_len)
+    if (v->named)
         cell_text(c, v->name, v->name_len);
 }
 

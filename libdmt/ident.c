@@ -66,32 +66,58 @@ static int check_inode(const struct ident *id, int fd)
     return inode == id->value ? 0 : err_set(ESRCH, "the process is gone, its number is another's now");
 }
 
-int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, int *pidfd)
+static int open_once(const struct procs *ps, const struct ident *id, struct proc *p, int *fd)
 {
-    CLEANUP_CLOSE int fd = -1;
     int done = proc_open(ps, p, id->pid);
     // Also where nobody wants it: /proc has the numbers of threads too, a pidfd has not.
     if (done == 0)
-        done = pidfd_open_process(id->pid, &fd);
+        done = pidfd_open_process(id->pid, fd);
     if (done == 0 && id->by == IDENT_INODE)
-        done = check_inode(id, fd);
+        done = check_inode(id, *fd);
     // Read last: the directory's process was there before and after the pidfd was opened,
     // so both are the same.
     if (done == 0)
         done = proc_load(ps, p, PROC_STAT);
     if (done == 0 && id->by == IDENT_START) {
         if (!(p->have & PROC_STAT))
-            done = err_set(EACCES, "cannot read its start time to check the handle");
-        else if (p->stat.start != id->value)
-            done = err_set(ESRCH, "the process is gone, its number is another's now");
+            return err_set(EACCES, "cannot read its start time to check the handle");
+        if (p->stat.start != id->value)
+            return err_set(ESRCH, "the process is gone, its number is another's now");
     }
-    if (done < 0) {
+    return done;
+}
+
+static bool alive(int pidfd)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    return pidfd >= 0 && poll(&end, 1, 0) == 0;
+}
+
+/*
+ * Whether /proc hides the process of a pidfd (proc(5), hidepid). While it lives nobody else
+ * has its number: a directory that is opened now and has nothing to read is its own.
+ */
+static bool hidden(const struct procs *ps, struct proc *p, pid_t pid, int pidfd)
+{
+    bool unreadable = proc_open(ps, p, pid) < 0 || proc_load(ps, p, PROC_STAT) < 0;
+    proc_close(p);
+    return unreadable && alive(pidfd);
+}
+
+int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, int *pidfd)
+{
+    CLEANUP_CLOSE int fd = -1;
+    for (;;) {
+        if (open_once(ps, id, p, &fd) == 0)
+            break;
         proc_close(p);
-        // Alive all the same: /proc hides it (proc(5), hidepid).
-        struct pollfd end = {.fd = fd, .events = POLLIN};
-        if (err_code() == ESRCH && fd >= 0 && id->by == IDENT_PID && poll(&end, 1, 0) == 0)
+        if (err_code() != ESRCH || id->by != IDENT_PID || !alive(fd))
+            return -1;
+        if (hidden(ps, p, id->pid, fd))
             return err_set(EACCES, "the hidepid option of /proc hides it: run as its user or as root");
-        return -1;
+        // Another process was given the number just now: it is the one that is meant.
+        close(fd);
+        fd = -1;
     }
     if (pidfd) {
         *pidfd = fd;

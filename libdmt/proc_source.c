@@ -61,7 +61,15 @@ int proc_read_stat(const struct procs *ps, struct proc *p)
 {
     char text[2048]; // 52 fields of at most 20 digits, and the name
     ssize_t n = read_short(ps, p, "stat", text, sizeof text);
-    return n < 0 ? -1 : procfile_stat(text, (size_t)n, &p->stat);
+    if (n < 0 || procfile_stat(text, (size_t)n, &p->stat) < 0)
+        return -1;
+    // While a process is taken out of the table the kernel prints it without a group, or as
+    // dead: it is gone.
+    if (p->stat.pgid == -1 || p->stat.state == 'X') {
+        errno = ESRCH;
+        return -1;
+    }
+    return 0;
 }
 
 static int read_statm(const struct procs *ps, struct proc *p)

@@ -21,6 +21,7 @@ void victims_fini(struct victims *v)
 void victim_name(struct victim *v, const struct proc *p)
 {
     v->pid = p->pid;
+    v->named = true;
     v->name_len = p->stat.comm_len;
     memcpy(v->name, p->stat.comm, v->name_len);
 }

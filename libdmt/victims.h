@@ -9,6 +9,7 @@
 struct victim {
     char text[64];    // the target as it was named
     pid_t pid, tid;   // tid 0: the whole process
+    bool named;       // the name is known
     char name[COMM_MAX];
     size_t name_len;
     int pidfd;        // -1: none, it was named by number (a process group)

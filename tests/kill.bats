@@ -188,6 +188,10 @@ END
     [ "${#stderr_lines[@]}" = 1 ]
 }
 
+@test "signal 0 does nothing by default" {
+    [ "$(dmt-kill -l -H 0 | cut -f3)" = - ]
+}
+
 @test "signal 0 only asks" {
     counter one
     dmt-kill -0 "${ID[one]}"
@@ -245,6 +249,12 @@ END
     dmt-kill -USR2 "${ID[one]}/${tid[0]}-${tid[2]}"
     [ "$(took one | cut -d' ' -f1,5 | sort)" = "$(printf '12 %s\n' "${tid[@]}")" ]
     took_only other
+}
+
+@test "a range of threads costs what there is in it" {
+    counter one threads=2
+    timeout 20 dmt-kill -USR1 "${ID[one]}/1-2147483647"
+    [ "$(took one | cut -d' ' -f1 | xargs)" = '10 10' ] # the thread that reads takes no signal
 }
 
 @test "a value to a thread" {
@@ -326,8 +336,18 @@ END
     took_only member
 }
 
+@test "-g: a group that cannot be seen from here is not signalled" {
+    need_root
+    namespace
+    spawn inside "$FIXTURES/counter" && IN[a]=$SPAWN_IN FROM[a]=$SPAWN_OUT
+    run -3 --separate-stderr inside dmt-kill -g -USR1 "${READY%% *}"
+    [ "${#stderr_lines[@]}" = 1 ]
+    took_only a
+    took_only init
+}
+
 @test "a process whose first thread has ended" {
-    parked threads=1 leader-exits
+    parked leader-exits
     soon is_state Z "$PID"
     dmt-kill -w -TERM "$PID"
     ended_by 15 "$PID"
@@ -481,6 +501,35 @@ END
     ended_by 9 "$two"
 }
 
+@test "-g -w waits for all of the group" {
+    counter leader pgid=0
+    counter member pgid="${ID[leader]}"
+    counter bystander
+    dmt-kill -g -w -e -H -USR1 "${ID[member]}" >"$BATS_TEST_TMPDIR/rows" 3>&- &
+    killer=$!
+    soon polls "$killer"
+    kill -KILL "${ID[leader]}"
+    wait "${ID[leader]}" || :
+    soon polls "$killer"
+    kill -KILL "${ID[member]}"
+    wait "$killer"
+    [ "$(cut -f1,4 "$BATS_TEST_TMPDIR/rows")" = "$(printf '%s\t%s\n' "${ID[member]}" sent "${ID[leader]}" ended "${ID[member]}" ended)" ]
+    took_only bystander
+}
+
+@test "-w waits for nobody who was not signalled" {
+    need_root
+    counter one pgid=0
+    run -3 timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups dmt-kill -w --then=1:KILL "${ID[one]}"
+    run -3 timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups dmt-kill -g -w --then=1:KILL "${ID[one]}"
+    took_only one
+}
+
+@test "-w: a zombie has ended" {
+    parked zombie
+    timeout 20 dmt-kill -w -0 "${READY#* }"
+}
+
 @test "--then: what ends in time gets no more" {
     parked
     SECONDS=0
@@ -569,6 +618,7 @@ END
 # --- pipelines -----------------------------------------------------------------------------------
 
 @test "dmt-find nothing | xargs dmt-kill fails and touches nothing" {
+    # shellcheck disable=SC2016
     run -123 bash -c 'dmt-find no-such-process | xargs strace -f -qq -e signal=none -e trace='"$calls"' -o "$0" dmt-kill' "$BATS_TEST_TMPDIR/calls"
     [ ! -s "$BATS_TEST_TMPDIR/calls" ]
     [ "$output" = "dmt-kill: no target was given, nothing was sent (try 'dmt-kill --help')" ]
