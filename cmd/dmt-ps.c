@@ -75,6 +75,12 @@ static int show_threads_of(struct proc *p, void *arg)
     int done = proc_open(&ps->procs, &ps->process, p->pid);
     if (done == 0)
         done = show_threads(ps, &all);
+    if (done < 0 && (err_code() == EACCES || err_code() == EPERM)) {
+        // Its threads are hidden (proc(5), hidepid); that it has a first one is not.
+        done = proc_load(&ps->procs, &ps->process, ps->needs);
+        if (done == 0)
+            done = show(&ps->process, ps);
+    }
     proc_close(&ps->process);
     return done < 0 && err_code() == ESRCH ? 0 : done;
 }

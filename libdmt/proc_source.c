@@ -4,7 +4,6 @@
 #include "err.h"
 #include "io.h"
 #include "num.h"
-#include "objfile.h"
 #include "pidfd.h"
 
 #include <dirent.h>
@@ -15,7 +14,6 @@
 #include <sys/stat.h>
 
 enum {
-    TEXT_MAX = 1 << 20,       // of a file that the kernel writes
     CMDLINE_MAX = 1 << 21,    // arguments beyond it are not shown
 };
 
@@ -23,8 +21,7 @@ const char *const ns_kinds[NS_KINDS] = {"cgroup", "ipc", "mnt", "net", "pid", "t
 
 // --- files ---------------------------------------------------------------------
 
-// Opens a file of the process, through its directory or, where that is not open, by path.
-static int open_file(const struct procs *ps, struct proc *p, const char *name, int flags)
+int proc_file(const struct procs *ps, struct proc *p, const char *name, int flags)
 {
     char path[64];
     int at = p->dir;
@@ -43,24 +40,23 @@ static int open_file(const struct procs *ps, struct proc *p, const char *name, i
     return fd;
 }
 
-// One read of a short file. The length, or -1.
-static ssize_t read_short(const struct procs *ps, struct proc *p, const char *name, char *to, size_t size)
+ssize_t proc_short(const struct procs *ps, struct proc *p, const char *name, char *to, size_t size)
 {
-    int fd = open_file(ps, p, name, O_RDONLY);
+    int fd = proc_file(ps, p, name, O_RDONLY);
     return fd < 0 ? -1 : io_read(fd, to, size);
 }
 
-static int read_text(const struct procs *ps, struct proc *p, const char *name, struct buf *to, size_t limit)
+int proc_text(const struct procs *ps, struct proc *p, const char *name, struct buf *to, size_t limit)
 {
     buf_reset(to);
-    int fd = open_file(ps, p, name, O_RDONLY);
+    int fd = proc_file(ps, p, name, O_RDONLY);
     return fd < 0 ? -1 : io_read_file(fd, to, limit, NULL);
 }
 
 int proc_read_stat(const struct procs *ps, struct proc *p)
 {
     char text[2048]; // 52 fields of at most 20 digits, and the name
-    ssize_t n = read_short(ps, p, "stat", text, sizeof text);
+    ssize_t n = proc_short(ps, p, "stat", text, sizeof text);
     if (n < 0 || procfile_stat(text, (size_t)n, &p->stat) < 0)
         return -1;
     // While a process is taken out of the table the kernel prints it without a group, or as
@@ -78,7 +74,7 @@ static int read_statm(const struct procs *ps, struct proc *p)
     // Kernel threads and zombies have no memory: nothing to read.
     if ((p->have & PROC_STAT) && p->stat.vsize == 0)
         return -1;
-    ssize_t n = read_short(ps, p, "statm", text, sizeof text);
+    ssize_t n = proc_short(ps, p, "statm", text, sizeof text);
     return n < 0 ? -1 : procfile_statm(text, (size_t)n, &p->statm);
 }
 
@@ -97,7 +93,7 @@ static int read_owner(const struct procs *ps, struct proc *p)
 
 static int read_comm(const struct procs *ps, struct proc *p)
 {
-    if (read_text(ps, p, "comm", &p->comm, TEXT_MAX) < 0)
+    if (proc_text(ps, p, "comm", &p->comm, PROC_TEXT_MAX) < 0)
         return -1;
     if (p->comm.len > 0 && p->comm.data[p->comm.len - 1] == '\n')
         p->comm.len--;
@@ -107,14 +103,14 @@ static int read_comm(const struct procs *ps, struct proc *p)
 
 static int read_status(const struct procs *ps, struct proc *p)
 {
-    return read_text(ps, p, "status", &p->status_text, TEXT_MAX) < 0
+    return proc_text(ps, p, "status", &p->status_text, PROC_TEXT_MAX) < 0
                ? -1
                : procfile_status(p->status_text.data, p->status_text.len, &p->status);
 }
 
 static int read_cmdline(const struct procs *ps, struct proc *p)
 {
-    if (read_text(ps, p, "cmdline", &p->cmdline, CMDLINE_MAX) < 0)
+    if (proc_text(ps, p, "cmdline", &p->cmdline, CMDLINE_MAX) < 0)
         return -1;
     // A process that writes its title over the vector pads it with zeros.
     size_t len = p->cmdline.len;
@@ -133,7 +129,7 @@ static int read_cgroup(const struct procs *ps, struct proc *p)
 {
     const char *path;
     size_t len;
-    if (read_text(ps, p, "cgroup", &p->cgroup, TEXT_MAX) < 0 ||
+    if (proc_text(ps, p, "cgroup", &p->cgroup, PROC_TEXT_MAX) < 0 ||
         procfile_cgroup(p->cgroup.data, p->cgroup.len, &path, &len) < 0)
         return -1;
     memmove(p->cgroup.data, path, len);
@@ -144,7 +140,7 @@ static int read_cgroup(const struct procs *ps, struct proc *p)
 static int read_io(const struct procs *ps, struct proc *p)
 {
     char text[512];
-    ssize_t n = read_short(ps, p, "io", text, sizeof text);
+    ssize_t n = proc_short(ps, p, "io", text, sizeof text);
     return n < 0 || procfile_field(text, (size_t)n, "read_bytes", &p->read_bytes) < 0 ||
                    procfile_field(text, (size_t)n, "write_bytes", &p->write_bytes) < 0
                ? -1
@@ -155,7 +151,7 @@ static int read_smaps(const struct procs *ps, struct proc *p)
 {
     char text[4096];
     uint64_t clean, dirty, hugetlb;
-    ssize_t n = read_short(ps, p, "smaps_rollup", text, sizeof text);
+    ssize_t n = proc_short(ps, p, "smaps_rollup", text, sizeof text);
     if (n <= 0 || procfile_field(text, (size_t)n, "Pss", &p->pss) < 0 ||
         procfile_field(text, (size_t)n, "Private_Clean", &clean) < 0 ||
         procfile_field(text, (size_t)n, "Private_Dirty", &dirty) < 0 ||
@@ -167,7 +163,7 @@ static int read_smaps(const struct procs *ps, struct proc *p)
 
 static int read_wchan(const struct procs *ps, struct proc *p)
 {
-    if (read_text(ps, p, "wchan", &p->wchan, TEXT_MAX) < 0)
+    if (proc_text(ps, p, "wchan", &p->wchan, PROC_TEXT_MAX) < 0)
         return -1;
     return p->wchan.len == 0 || strcmp(buf_cstr(&p->wchan), "0") == 0 ? -1 : 0;
 }
@@ -175,7 +171,7 @@ static int read_wchan(const struct procs *ps, struct proc *p)
 static int read_number(const struct procs *ps, struct proc *p, const char *name, int64_t *ret)
 {
     char text[32];
-    ssize_t n = read_short(ps, p, name, text, sizeof text - 1);
+    ssize_t n = proc_short(ps, p, name, text, sizeof text - 1);
     if (n <= 0)
         return -1;
     text[n] = '\0';
@@ -195,7 +191,7 @@ static int read_oom_adj(const struct procs *ps, struct proc *p)
 
 static int read_fds(const struct procs *ps, struct proc *p)
 {
-    int fd = open_file(ps, p, "fd", O_RDONLY | O_DIRECTORY);
+    int fd = proc_file(ps, p, "fd", O_RDONLY | O_DIRECTORY);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return -1;
@@ -215,7 +211,7 @@ static int status_ctxsw(int fd, struct buf *text, uint64_t *sum)
 {
     struct proc_status st;
     buf_reset(text);
-    if (io_read_file(fd, text, TEXT_MAX, NULL) < 0 || procfile_status(text->data, text->len, &st) < 0)
+    if (io_read_file(fd, text, PROC_TEXT_MAX, NULL) < 0 || procfile_status(text->data, text->len, &st) < 0)
         return -1;
     *sum += st.vol_ctxsw + st.invol_ctxsw;
     return 0;
@@ -227,10 +223,10 @@ static int read_ctxsw(const struct procs *ps, struct proc *p)
     CLEANUP_BUF struct buf text = {0};
     p->ctxsw = 0;
     if (p->tid) {
-        int fd = open_file(ps, p, "status", O_RDONLY);
+        int fd = proc_file(ps, p, "status", O_RDONLY);
         return fd < 0 ? -1 : status_ctxsw(fd, &text, &p->ctxsw);
     }
-    int tasks = open_file(ps, p, "task", O_RDONLY | O_DIRECTORY);
+    int tasks = proc_file(ps, p, "task", O_RDONLY | O_DIRECTORY);
     DIR *dir = tasks < 0 ? NULL : fdopendir(dup(tasks));
     if (!dir)
         return -1;
@@ -321,52 +317,6 @@ static int read_tty(const struct procs *ps, struct proc *p)
     return buf_ok(&p->tty);
 }
 
-// --- the program -----------------------------------------------------------------
-
-static int read_abi(const struct procs *ps, struct proc *p)
-{
-    char auxv[1024];
-    ssize_t n = read_short(ps, p, "auxv", auxv, sizeof auxv);
-    p->abi = n > 0 ? procfile_abi(auxv, (size_t)n) : NULL;
-    return p->abi ? 0 : -1;
-}
-
-/*
- * Whether reading a file of the process's mount ID can wait for a stranger: a FUSE daemon
- * that does not answer holds its readers in a sleep that no signal ends. An overlay
- * may lie over one; only who shares our user namespace needed privileges to mount it.
- */
-static bool may_wedge(const struct procs *ps, struct proc *p, uint64_t mount_id)
-{
-    static const char *const remote[] = {"fuse", "nfs", "cifs", "smb3", "9p", "ceph", "afs", "virtiofs"};
-    CLEANUP_BUF struct buf text = {0};
-    const char *type;
-    size_t len;
-    struct stat ours, theirs;
-    if (read_text(ps, p, "mountinfo", &text, TEXT_MAX) < 0 ||
-        procfile_mount_type(text.data, text.len, mount_id, &type, &len) < 0)
-        return true;
-    for (size_t i = 0; i < ARRAY_LEN(remote); i++)
-        if (len >= strlen(remote[i]) && memcmp(type, remote[i], strlen(remote[i])) == 0)
-            return true;
-    bool overlay = len == strlen("overlay") && memcmp(type, "overlay", len) == 0;
-    return overlay && (fstatat(p->dir, "ns/user", &theirs, 0) < 0 || fstatat(ps->fd, "self/ns/user", &ours, 0) < 0 ||
-                       ours.st_ino != theirs.st_ino);
-}
-
-static int read_osrel(const struct procs *ps, struct proc *p)
-{
-    int exe = open_file(ps, p, "exe", O_PATH); // does not ask the file system
-    struct statx st;
-    if (exe < 0 || statx(exe, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID | STATX_TYPE, &st) < 0)
-        return -1;
-    errno = 0;
-    if (!(st.stx_mask & STATX_MNT_ID) || !S_ISREG(st.stx_mode) || may_wedge(ps, p, st.stx_mnt_id))
-        return -1;
-    int fd = open_file(ps, p, "exe", O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    return fd < 0 ? -1 : objfile_osrel(fd, p->osrel);
-}
-
 // --- identity ----------------------------------------------------------------------
 
 static int read_inode(const struct procs *ps, struct proc *p)
@@ -391,7 +341,7 @@ const struct proc_source proc_sources[] = {
     {PROC_SMAPS, false, read_smaps},    {PROC_WCHAN, false, read_wchan},     {PROC_OOM, true, read_oom},
     {PROC_OOM_ADJ, true, read_oom_adj}, {PROC_EXE, false, read_exe},         {PROC_CWD, false, read_cwd},
     {PROC_ROOT, false, read_root},      {PROC_NS, false, read_ns},           {PROC_TTY, false, read_tty},
-    {PROC_FDS, false, read_fds},        {PROC_CTXSW, false, read_ctxsw},     {PROC_ABI, false, read_abi},
-    {PROC_OSREL, false, read_osrel},    {PROC_NOW, false, read_now},
+    {PROC_FDS, false, read_fds},        {PROC_CTXSW, false, read_ctxsw},     {PROC_ABI, false, proc_read_abi},
+    {PROC_OSREL, false, proc_read_osrel},    {PROC_NOW, false, read_now},
 };
 const size_t proc_nsources = ARRAY_LEN(proc_sources);

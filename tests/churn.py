@@ -167,6 +167,7 @@ def main(kind, listings, processes):
                     torn = watch(kind, int(listings), int(processes), spawner, count)
         finally:
             spawner.kill()
+            spawner.wait()
             shutil.rmtree(top)
     if kind == "naive":
         assert torn, "even a naive reader saw no torn row: the test would find nothing"

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# Handles of processes whose pid is another's now: nothing is done to the other, in any of the forms.
+load helpers
+
+# reuse MODE FORM N: see reuse.py.
+reuse() {
+    need_root
+    need python3 unshare setpriv
+    unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
+    if [ "$2" = inode ]; then
+        dmt-ps -H -o handle self | grep -q : || skip "a pidfd has no inode number of its own before Linux 6.9"
+    fi
+    # All of it dies with us: unshare by setpriv, the namespace by unshare.
+    sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
+        python3 "$BATS_TEST_DIRNAME/reuse.py" "$@" 3>&-)
+    echo "# $sum"
+    [ -z "${DMT_SOAK:-}" ] || echo "# $sum" >&3
+}
+
+@test "reuse: PID:INODE of a process that is gone hits nobody, a good one hits once" {
+    reuse still inode "$(scale 100 1000)"
+}
+
+@test "reuse: PID@START of a process that is gone hits nobody, a good one hits once" {
+    reuse still start "$(scale 100 1000)"
+}
+
+@test "reuse: PID:INODE, the process is replaced while dmt-kill starts" {
+    reuse race inode "$(scale 100 1000)"
+}
+
+@test "reuse: PID@START, the process is replaced while dmt-kill starts" {
+    reuse race start "$(scale 100 1000)"
+}
+
+@test "reuse: the test sees a bare PID hit the wrong process" {
+    reuse race pid "$(scale 100 1000)"
+}

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""A pid that is another process's now: what a handle of the first one does to the second.
+
+    reuse.py still FORM N    N times: a process ends, another gets its pid; the handle of the first is refused
+    reuse.py race FORM N     N times: the process is replaced while dmt-kill starts
+    reuse.py step FORM       it is replaced after each system call of dmt-kill, one after the other
+
+Runs as the first process of a PID namespace. FORM is inode: PID:INODE, as the commands print it; or start:
+PID@START, built here from /proc, with births 20 ms apart, two clock ticks; or, for a race, pid: the bare
+number, to see that the test can find something. The processes themselves count the signals that they take.
+DMT_SEED repeats the delays of a run.
+"""
+
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+GAP = {"inode": 0, "start": 20, "pid": 0}  # milliseconds between births
+WAYS = [[], [], ["-KILL"], ["-s", "USR1"], ["-RTMIN+3"], ["-q", "7"], ["-w"], ["--then=0:KILL"]]
+SEED = int(os.environ.get("DMT_SEED") or time.time_ns() % 1000000007)
+rng = random.Random(SEED)
+
+
+class Fixture:
+    def __init__(self, gap):
+        program = os.path.join(os.environ["DMT_BUILD"], "fixtures", "reuse")
+        self.child = subprocess.Popen([program, str(gap)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.child.stdout.readline() == "ready\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.child.kill()
+        self.child.wait()
+
+    def ask(self, *words):
+        self.child.stdin.write(" ".join(map(str, words)) + "\n")
+        self.child.stdin.flush()
+        answer = self.child.stdout.readline().split()
+        assert answer, "the fixture has ended"
+        return answer
+
+    def born(self, pid, tid=0):
+        """The number of a new process."""
+        for _ in range(100):
+            answer = self.ask("born", pid, tid)
+            if answer[0] == "born":
+                return int(answer[1])
+        raise AssertionError("pid %d cannot be had" % pid)
+
+    def end(self, pid):
+        assert self.ask("end", pid) == ["ended"]
+
+    def hits(self, first, last=None):
+        return int(self.ask("hits", first, last or first)[1])
+
+
+def run(*argv, text=None):
+    done = subprocess.run(argv, input=text, capture_output=True, check=False, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def handle_of(form, pid):
+    if form == "pid":
+        return str(pid)
+    if form == "start":
+        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+            return "%d@%s" % (pid, file.read().rpartition(")")[2].split()[22 - 3])
+    status, handle, said = run("dmt-ps", "-H", "-o", "handle", str(pid))
+    assert (status, said) == (0, "") and re.fullmatch(r"%d:\d+\n" % pid, handle), (status, handle, said)
+    assert run("dmt-find", "-I", "-x", "reuse-%d" % pid) == (0, handle, "")
+    return handle.rstrip("\n")
+
+
+def refused(argv, handles, text=None):
+    """The status is 1, and one line is said for each stale handle."""
+    status, output, said = run(*argv, text=text)
+    assert (status, output) == (1, ""), (argv, text, status, output, said)
+    assert said.endswith("\n") and said.count("\n") == len(handles), (argv, text, said)
+    for line, handle in zip(said.splitlines(), handles):
+        assert line.startswith("%s: %s: " % (argv[0], handle)), (argv, text, said)
+
+
+def hit(fixture, number, *argv):
+    before = fixture.hits(number)
+    assert run(*argv) == (0, "", ""), argv
+    assert fixture.hits(number) == before + 1, "%s did not hit once" % (argv,)
+
+
+def still(form, total):
+    wrong = right = 0
+    with Fixture(GAP[form]) as fixture:
+        neighbour = fixture.born(1999)  # keeps its pid: good handles stand between the bad ones
+        neighbours = handle_of(form, 1999)
+        pid, tid = 2000, 3000
+        fixture.born(pid, tid)
+        for i in range(total):
+            stale = handle_of(form, pid)
+            fixture.end(pid)
+            number = fixture.born(pid, tid)
+
+            thread = "%s/%d" % (stale, tid)
+            refused(["dmt-kill", stale], [stale])
+            refused(["dmt-kill", *rng.choice(WAYS), stale], [stale])
+            refused(["dmt-kill", "-g", stale], [stale])
+            refused(["dmt-kill", thread], [thread])
+            refused(["dmt-ps", "-H", stale], [stale])
+            before = fixture.hits(neighbour)
+            refused(["dmt-kill", "-"], [stale, thread], "handle\tname\n%s\tx\n%s\n%s\n" % (stale, neighbours, thread))
+            assert fixture.hits(neighbour) == before + 1, "a good handle between bad ones did not hit once"
+            wrong += fixture.hits(number)
+
+            good = handle_of(form, pid)
+            assert good != stale
+            hit(fixture, number, "dmt-kill", good)
+            hit(fixture, number, "dmt-kill", "-g", good)
+            hit(fixture, number, "dmt-kill", "%s/%d" % (good, tid))
+            assert run("dmt-ps", "-H", "-o", "pid,name", good) == (0, "%d\treuse-%d\n" % (pid, pid), "")
+            right += 4
+            if i % 16 == 15:
+                fixture.end(pid)
+                pid, tid = rng.randrange(2000, 15000), rng.randrange(15000, 30000)
+                fixture.born(pid, tid)
+    print("%s: %d times another's pid, %d wrong hits; %d right handles, each hit once" % (form, total, wrong, right))
+    assert wrong == 0
+
+
+def time_of_start():
+    """Microseconds that dmt-kill takes, from its start to its end."""
+    times = []
+    for _ in range(9):
+        with subprocess.Popen(["dmt-kill", "--dry-run", "-H", "1999"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            began = time.monotonic()
+            child.communicate()
+            times.append(int((time.monotonic() - began) * 1e6))
+    return sorted(times)[4]
+
+
+def race(form, total):
+    wrong = gone = 0
+    pid = 2000
+    with Fixture(GAP[form]) as fixture:
+        fixture.born(1999)
+        usual = time_of_start()
+        number = fixture.born(pid)
+        for _ in range(total):
+            handle = handle_of(form, pid)
+            way = rng.choice([["dmt-kill", handle], ["dmt-kill", "-"], ["dmt-kill", "-g", handle]])
+            if form == "pid":
+                way = ["dmt-kill", handle]
+            text = handle + "\n" if way[-1] == "-" else None
+            times = 1 if form == "start" else rng.randrange(1, 4)
+            fixture.ask("ripe")
+            with subprocess.Popen(way, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+                if text:
+                    child.stdin.write(text.encode())
+                    child.stdin.close()
+                    child.stdin = None
+                fixture.ask("swap", pid, int(usual * rng.choice([0.5, 1, 2]) * rng.random()), times)
+                output, said = child.communicate()
+            assert child.returncode in (0, 1) and output == b"", (way, child.returncode, output, said)
+            assert said.count(b"\n") == child.returncode, (way, child.returncode, said)
+            wrong += fixture.hits(number + 1, number + times)
+            gone += child.returncode
+            number += times
+    figure = "%s: %d times replaced while dmt-kill starts: %d signals to the first process, %d refused, %d wrong hits"
+    print(figure % (form, total, total - gone, gone, wrong))
+    if form == "pid":
+        assert wrong > 0, "even a bare pid never hit the wrong process: the test would find nothing"
+    else:
+        assert wrong == 0
+        assert 0 < gone < total, "there was no race"
+
+
+def step(form):
+    pid, tid = 2000, 3000
+    wrong = calls = refused_ones = 0
+    # A leak checker cannot work under a tracer.
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    with Fixture(GAP[form]) as fixture:
+        number = fixture.born(pid, tid)
+        for options, suffix in ((), ""), (("-g",), ""), ((), "/%d" % tid), (("-q", "7"), ""), (("-w",), ""):
+            reached, k = 1, 0
+            while reached:
+                k += 1
+                argv = ["dmt-kill", *options, handle_of(form, pid) + suffix]
+                reached, status, output, said = fixture.ask("step", pid, tid, k, *argv)[1:]
+                reached, said = int(reached), b"" if said == "-" else bytes.fromhex(said)
+                number += reached
+                assert (status, said.count(b"\n")) in (("0", 0), ("1", 1)) and output == "-", (k, argv, status, said)
+                calls += reached
+                refused_ones += status == "1"
+                if reached:
+                    wrong += fixture.hits(number)
+            assert status == "0" and k > 10, "dmt-kill alone did not succeed"
+            fixture.end(pid)
+            number = fixture.born(pid, tid)
+    figure = "%s: replaced after each of %d system calls: %d signals to the first process, %d refused, %d wrong hits"
+    print(figure % (form, calls, calls - refused_ones, refused_ones, wrong))
+    if form == "pid":
+        assert wrong > 0, "even a bare pid never hit the wrong process: the test would find nothing"
+    else:
+        assert wrong == 0
+
+
+if __name__ == "__main__":
+    try:
+        {"still": still, "race": race, "step": step}[sys.argv[1]](*(int(w) if w.isdigit() else w for w in sys.argv[2:]))
+    except BaseException:
+        print("DMT_SEED=%d" % SEED, file=sys.stderr)
+        raise
