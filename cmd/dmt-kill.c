@@ -261,10 +261,15 @@ static int send_group(struct kill *k, const struct victim *v)
         return err_set(EPERM, "its process group is that of init: nothing was sent (--force if it is meant)");
     if (k->dry_run)
         return 0;
-    // Listed before the signal, which they may not survive.
-    if (waits(k) && victims_add_group(&k->left, &k->procs, group, v->text) < 0)
-        return -1;
-    return signal_group(&k->procs, &k->process, &k->message);
+    // Listed before the signal, which they may not survive; awaited only if it was sent.
+    struct victims members = {0};
+    int done = waits(k) ? victims_add_group(&members, &k->procs, group, v->text) : 0;
+    if (done == 0)
+        done = signal_group(&k->procs, &k->process, &k->message);
+    if (done == 0)
+        done = victims_move(&k->left, &members);
+    victims_fini(&members);
+    return done;
 }
 
 static int hit_group(struct kill *k, const struct victim *v)
@@ -277,24 +282,37 @@ static int hit_group(struct kill *k, const struct victim *v)
     return echo(k, v, group, k->message.signal, done < 0 ? "failed" : k->dry_run ? "would-send" : "sent");
 }
 
-static int hit_threads(struct kill *k, const struct operand *o, struct victim v)
+struct thread_round {
+    struct kill *k;
+    const struct operand *o;
+};
+
+static int hit_thread(struct proc *p, void *arg)
 {
-    int stop = 0, process = (int)strcspn(o->text, "/");
-    close(v.pidfd);
-    for (size_t i = 0; i < o->id.ntids; i++) {
-        const struct tid_range *r = &o->id.tids[i];
-        for (v.tid = r->first; !stop && v.tid <= r->last && v.tid > 0; v.tid++) {
-            v.pidfd = -1;
-            (void)snprintf(v.text, sizeof v.text, "%.*s/%d", process, o->text, v.tid);
-            if (thread_pidfd(&k->procs, &k->process, v.tid, &v.pidfd) == 0) {
-                stop = hit(k, &v);
-            } else if (r->first == r->last || err_code() != ESRCH) { // a range may have holes
-                report(k, &v);
-                stop = echo(k, &v, 0, k->message.signal, "failed");
-            }
-        }
-    }
-    return stop;
+    const struct thread_round *round = arg;
+    struct kill *k = round->k;
+    struct victim v = {.pidfd = -1};
+    victim_name(&v, &k->process);
+    v.tid = p->tid;
+    (void)snprintf(v.text, sizeof v.text, "%.*s/%d", (int)strcspn(round->o->text, "/"), round->o->text, v.tid);
+    if (thread_pidfd(&k->procs, &k->process, v.tid, &v.pidfd) == 0)
+        return hit(k, &v);
+    if (err_code() == ESRCH) // it ended just now
+        return 0;
+    report(k, &v);
+    return echo(k, &v, 0, k->message.signal, "failed");
+}
+
+static int hit_threads(struct kill *k, const struct operand *o)
+{
+    const struct thread_round round = {k, o};
+    struct proc thread;
+    proc_init(&thread);
+    int stop = ident_each_thread(&k->procs, &o->id, &k->process, &thread, 0, hit_thread, (void *)&round);
+    proc_fini(&thread);
+    if (stop < 0)
+        cmd_fail(k->run, o->text);
+    return stop > 0;
 }
 
 static int hit_operand(const struct operand *o, void *arg)
@@ -309,7 +327,13 @@ static int hit_operand(const struct operand *o, void *arg)
         return echo(k, &v, 0, k->message.signal, "failed");
     }
     victim_name(&v, &k->process);
-    int stop = o->id.ntids > 0 ? hit_threads(k, o, v) : k->group ? hit_group(k, &v) : hit(k, &v);
+    int stop = 0;
+    if (o->id.ntids > 0) {
+        close(v.pidfd);
+        stop = hit_threads(k, o);
+    } else {
+        stop = k->group ? hit_group(k, &v) : hit(k, &v);
+    }
     proc_close(&k->process);
     return stop;
 }

@@ -130,7 +130,7 @@ struct sig_name sig_name(int sig)
 const char *sig_default(int sig)
 {
     size_t i = find(sig);
-    return i < ARRAY_LEN(signals) ? signals[i].action : "terminate";
+    return i < ARRAY_LEN(signals) ? signals[i].action : sig > 0 ? "terminate" : NULL;
 }
 
 const char *sig_help(int sig)

@@ -18,7 +18,7 @@ struct sig_name {
 /** `TERM`, `RTMIN+3`; the number where the signal has no name. */
 struct sig_name sig_name(int sig);
 
-/** What it does to a process that does not handle it (`terminate`, `core`, `stop`, `continue`, `ignore`). */
+/** What it does to a process that does not handle it (`terminate`, `core`, `stop`, `continue`, `ignore`); NULL for 0. */
 const char *sig_default(int sig);
 
 /** What it is for, a few words; NULL for real-time signals. */

@@ -77,6 +77,14 @@ int victims_add_group(struct victims *list, const struct procs *ps, pid_t group,
     return done;
 }
 
+int victims_move(struct victims *list, struct victims *from)
+{
+    for (; from->n > 0; from->n--)
+        if (victims_add(list, &from->at[from->n - 1]) < 0)
+            return -1;
+    return 0;
+}
+
 static int64_t now_ms(void)
 {
     return (int64_t)(proc_now() / 1000000);

@@ -31,6 +31,9 @@ NODISCARD int victims_add(struct victims *list, const struct victim *v);
 /** Adds every member of process group GROUP, each proved by its own pidfd, named TEXT. */
 NODISCARD int victims_add_group(struct victims *list, const struct procs *ps, pid_t group, const char *text);
 
+/** Moves all of FROM to the end of LIST. -1: those that did not fit stay. */
+NODISCARD int victims_move(struct victims *list, struct victims *from);
+
 /**
  * Takes those that have ended off the list, calling ENDED for each, until none is left or MS
  * milliseconds are over (-1: no limit). A zombie has ended.

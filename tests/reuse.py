@@ -184,18 +184,17 @@ def step(form):
     with Fixture(GAP[form]) as fixture:
         number = fixture.born(pid, tid)
         for options, suffix in ((), ""), (("-g",), ""), ((), "/%d" % tid), (("-q", "7"), ""), (("-w",), ""):
-            reached, k = 1, 0
-            while reached:
-                k += 1
+            k, new = 0, number
+            while new:
+                number, k = new, k + 1
                 argv = ["dmt-kill", *options, handle_of(form, pid) + suffix]
-                reached, status, output, said = fixture.ask("step", pid, tid, k, *argv)[1:]
-                reached, said = int(reached), b"" if said == "-" else bytes.fromhex(said)
-                number += reached
+                new, status, output, said = fixture.ask("step", pid, tid, k, *argv)[1:]
+                new, said = int(new), b"" if said == "-" else bytes.fromhex(said)
                 assert (status, said.count(b"\n")) in (("0", 0), ("1", 1)) and output == "-", (k, argv, status, said)
-                calls += reached
-                refused_ones += status == "1"
-                if reached:
-                    wrong += fixture.hits(number)
+                if new:
+                    calls += 1
+                    refused_ones += status == "1"
+                    wrong += fixture.hits(number + 1, new)
             assert status == "0" and k > 10, "dmt-kill alone did not succeed"
             fixture.end(pid)
             number = fixture.born(pid, tid)
