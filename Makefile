@@ -35,7 +35,7 @@ DEPS_dnf     = gcc make glibc-devel kernel-headers
 DEPS_apk     = gcc make musl-dev linux-headers
 DEPS_pacman  = gcc make glibc linux-api-headers
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck
-TESTS_apt    = $(TESTS) procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
+TESTS_apt    = $(TESTS) fzf clustershell parallel sysstat procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
 TESTS_dnf    = $(TESTS) procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
 TESTS_apk    = $(TESTS) procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
@@ -172,7 +172,7 @@ get = run=; $(foreach p,$(MANAGERS),[ "$$run" ] || ! command -v $(p:apt=apt-get)
 STRICT  = -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wformat=2 -Wundef -Wvla
 LINT_C  = $(wildcard libdmt/*.c cmd/*.c tests/*.c tests/*/*.c)
-SCRIPTS = .ci/run tests/tally tests/bare-debian $(wildcard tests/bench/run)
+SCRIPTS = .ci/run tests/tally tests/bare-debian tests/docs-sandbox $(wildcard tests/bench/run)
 SOURCED = $(wildcard tests/*.bats tests/*.bash completions/*.bash)
 MAN     = $(wildcard man/*.[17])
 

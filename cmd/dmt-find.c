@@ -44,7 +44,7 @@ static const struct opt opts[] = {
     {'P', "parent", "PPID,...", OPT_TEXTS, AT(ppid), "targets", "parent"},
     {'s', "session", "SID,...", OPT_TEXTS, AT(sid), NULL, "session; 0: our own"},
     {'t', "terminal", "TTY,...", OPT_TEXTS, AT(ttys), "ttys", "controlling terminal: pts/0; -: none"},
-    {'r', "runstates", "STATES", OPT_TEXT, AT(states), "states", "states: letters of R S D T t Z X I"},
+    {'r', "runstates", "STATES", OPT_TEXT, AT(states), "states", "states: letters of R S D T t Z I"},
     {'c', "count", NULL, OPT_FLAG, AT(count), NULL, "print how many, not which"},
     {'d', "delimiter", "SEP", OPT_TEXT, AT(separator), NULL, "between the tokens, instead of lines"},
     {'0', "null", NULL, OPT_FLAG, AT(null), NULL, "a zero byte after each token"},
@@ -228,9 +228,9 @@ static void work(struct run *run, void *values)
     }
     proc_init(&f->p);
     proc_init(&f->best);
-    if (find(f) < 0)
+    if (find(f) < 0) {
         cmd_fail(run, NULL);
-    if (f->count) {
+    } else if (f->count) {
         CLEANUP_BUF struct buf text = {0};
         buf_printf(&text, "%llu\n", (unsigned long long)f->found);
         cmd_text(run, buf_cstr(&text), text.len);

@@ -175,6 +175,8 @@ static int read_message(struct kill *k)
 static int check(const struct operand *o, const void *arg)
 {
     const struct kill *k = arg;
+    if (k->group && (o->id.ntids > 0 || o->id.pid <= 0))
+        return err_set(EINVAL, "-g takes processes, no threads and no groups");
     if (k->force || o->id.pid > 1)
         return 0;
     if (o->id.pid == 1)
@@ -196,9 +198,6 @@ static int prepare(struct run *run, void *values)
         return -1;
     if (k->operands.n == 0 && !k->operands.from_stdin)
         return err_set(EINVAL, "no target was given, nothing was sent");
-    for (size_t i = 0; i < k->operands.n; i++)
-        if (k->group && (k->operands.at[i].id.ntids > 0 || k->operands.at[i].id.pid <= 0))
-            return err_set(EINVAL, "'%s': -g takes processes", k->operands.at[i].text);
     return 0;
 }
 
@@ -232,6 +231,8 @@ static int send(struct kill *k, const struct victim *v, const struct message *m)
 {
     if (k->dry_run)
         return 0;
+    if (v->pidfd < 0 && m->has_value)
+        return err_set(ENOTSUP, "a value cannot be sent to a group by its number; name a member with -g");
     if (v->pidfd < 0) // --force: 0 and -N
         return kill(v->pid, m->signal) < 0 ? err_sys("cannot send %s", sig_name(m->signal).text) : 0;
     return v->tid ? signal_thread(v->pidfd, m) : signal_process(v->pidfd, m);

@@ -84,8 +84,9 @@ void cmd_fail(struct run *run, const char *object)
 
 static void usage_error(struct run *run)
 {
-    char more[64];
-    (void)snprintf(more, sizeof more, " (try '%s --help')", run->cmd->name);
+    char more[64] = "";
+    if (!strchr(err_text(), '(')) // one cure is enough
+        (void)snprintf(more, sizeof more, " (try '%s --help')", run->cmd->name);
     cmd_status(run, STATUS_USAGE);
     say(run, NULL, err_text(), more);
 }

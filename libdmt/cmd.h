@@ -16,7 +16,7 @@ enum {
     STATUS_FAILED = 3, // refused or failed
 };
 
-/** What every command line may say; see INTERFACE in dmt(7). */
+/** What every command line may say; see OPTIONS in dmt(7). */
 struct run {
     const struct cmd *cmd;
     void *values;               // the command's own options

@@ -111,10 +111,12 @@ int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, i
         if (open_once(ps, id, p, &fd) == 0)
             break;
         proc_close(p);
-        if (err_code() != ESRCH || id->by != IDENT_PID)
+        if (err_code() != ESRCH || id->by == IDENT_START)
             return -1;
         if ((fd < 0 && pidfd_open_process(id->pid, &fd) < 0) || !alive(fd))
             return err_code() == ESRCH ? -1 : err_set(ESRCH, "no such process");
+        if (id->by == IDENT_INODE && check_inode(id, fd) < 0)
+            return -1;
         if (hidden(ps, p, id->pid, fd))
             return err_set(EACCES, "the hidepid option of /proc hides it: run as its user or as root");
         // Another process was given the number just now: it is the one that is meant.

@@ -42,16 +42,9 @@ static bool holds(const struct numbers *list, int64_t value)
 
 // --- what is wanted --------------------------------------------------------------
 
-int match_pattern(struct match *m, const char *pattern)
+static int compile(struct match *m, const char *expression, const char *pattern)
 {
-    m->needs |= m->full ? PROC_CMDLINE : PROC_COMM;
-    if (!strpbrk(pattern, "\\^$.|?*+()[]{}")) {
-        m->literal = pattern;
-        return 0;
-    }
-    CLEANUP_BUF struct buf whole = {0};
-    buf_printf(&whole, m->exact ? "^(%s)$" : "%s", pattern);
-    int code = regcomp(&m->regex, buf_cstr(&whole), REG_EXTENDED | REG_NOSUB | (m->ignore_case ? REG_ICASE : 0));
+    int code = regcomp(&m->regex, expression, REG_EXTENDED | REG_NOSUB | (m->ignore_case ? REG_ICASE : 0));
     if (code) {
         char why[128];
         (void)regerror(code, &m->regex, why, sizeof why);
@@ -59,6 +52,23 @@ int match_pattern(struct match *m, const char *pattern)
     }
     m->has_regex = true;
     return 0;
+}
+
+int match_pattern(struct match *m, const char *pattern)
+{
+    m->needs |= m->full ? PROC_CMDLINE : PROC_COMM;
+    if (!strpbrk(pattern, "\\^$.|?*+()[]{}")) {
+        m->literal = pattern;
+        return 0;
+    }
+    if (compile(m, pattern, pattern) < 0 || !m->exact)
+        return m->has_regex ? 0 : -1;
+    // Once more as a whole: first alone, because `a)|(b` is no expression but between brackets.
+    CLEANUP_BUF struct buf whole = {0};
+    buf_printf(&whole, "^(%s)$", pattern);
+    regfree(&m->regex);
+    m->has_regex = false;
+    return compile(m, buf_cstr(&whole), pattern);
 }
 
 const char *list_next(const char **at, size_t *len)
@@ -137,8 +147,8 @@ int match_states(struct match *m, const char *list)
 {
     m->needs |= PROC_STAT;
     m->states = list;
-    if (!*list || list[strspn(list, "RSDTtZXIPWK,")])
-        return err_set(EINVAL, "'%s': states are letters: R S D T t Z X I", list);
+    if (!*list || list[strspn(list, "RSDTtZXIP,")])
+        return err_set(EINVAL, "'%s': states are letters: R S D T t Z I", list);
     return 0;
 }
 

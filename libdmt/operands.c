@@ -81,6 +81,7 @@ struct reader {
     int (*fn)(const struct operand *o, void *arg);
     void *arg;
     bool first;
+    size_t found;
 };
 
 static int read_line(struct reader *r, const char *line, size_t n)
@@ -102,6 +103,7 @@ static int read_line(struct reader *r, const char *line, size_t n)
         cmd_fail(r->run, "standard input");
         return 0;
     }
+    r->found++;
     int stop = r->fn(&o, r->arg);
     free(o.text);
     return stop;
@@ -151,7 +153,9 @@ void operands_each(struct run *run, const struct operands *o, int (*fn)(const st
     for (size_t i = 0; i < o->n; i++)
         if (fn(&o->at[i], arg))
             return;
-    struct reader r = {run, o, fn, arg, true};
+    struct reader r = {.run = run, .rules = o, .fn = fn, .arg = arg, .first = true};
     if (o->from_stdin)
         read_stdin(&r);
+    if (o->n + r.found == 0)
+        cmd_status(run, STATUS_NONE);
 }

@@ -30,7 +30,7 @@ NODISCARD int operands_parse(const struct run *run, struct operands *ret);
 /**
  * Calls FN for each, then for each line of standard input where `-` stood: its first field;
  * a first line `pid` or `handle` is a header. A line that is no target is reported and
- * skipped. Stops when FN returns other than 0.
+ * skipped. No target at all is status 1. Stops when FN returns other than 0.
  */
 void operands_each(struct run *run, const struct operands *o, int (*fn)(const struct operand *o, void *arg),
                    void *arg);

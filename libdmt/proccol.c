@@ -162,7 +162,7 @@ const struct col proc_cols[] = {
     {"cputime", COL_SECONDS, PROC_STAT, get_cputime, "CPU time used, user and system"},
     {"name", COL_TEXT, PROC_STAT, get_name, "command name (comm), at most 15 bytes but for kernel threads"},
     {"args", COL_TEXT, PROC_CMDLINE, get_args, "arguments joined by blanks"},
-    {"argv", COL_TEXT, PROC_CMDLINE, get_argv, "arguments separated by \\x00, exact"},
+    {"argv", COL_TEXT, PROC_CMDLINE, get_argv, "arguments separated by zero bytes, exact"},
     {"exe", COL_TEXT, PROC_EXE, get_exe, "file that it runs"},
     {"cwd", COL_TEXT, PROC_CWD, get_cwd, "working directory"},
     {"root", COL_TEXT, PROC_ROOT, get_root, "root directory"},

@@ -349,8 +349,6 @@ after() {
     zoo
     only -x zombie = "$((zombie - 1))" "$zombie"
     only -f zombie = "$((zombie - 1))"
-    run -1 dmt-find -f '^kthreadd$'
-    [ "$(dmt-find -x kthreadd)" = 2 ]
 }
 
 @test "-A leaves out our ancestors" {
@@ -371,6 +369,13 @@ after() {
     only -Ia -H alpha = "$handle" "$dir/alpha"
     only -In = "$handle"
     [ "$(inside dmt-find -Id, .)" = "$(inside dmt-find -I . | paste -sd,)" ]
+}
+
+@test "-I prints PID@START where a pidfd has no inode of its own, before Linux 6.9" {
+    spawn "$FIXTURES/parked" name="start-$$"
+    run -0 strace -qq -e signal=none -e trace=fstatfs -e inject=fstatfs:retval=0 -o "$BATS_TEST_TMPDIR/calls" dmt-find -I "start-$$"
+    [ "$output" = "$PID@$(cut -d' ' -f22 "/proc/$PID/stat")" ]
+    dmt-kill -w -KILL "$output"
 }
 
 @test "-0 ends each token with a zero byte, and nothing else" {
@@ -452,6 +457,24 @@ after() {
     [ "$output" = $'pid\tname' ]
     run -1 inside dmt-find -c nothing
     [ "$output" = 0 ]
+}
+
+@test "a pattern that is none is refused, also where -x puts brackets around it" {
+    for pattern in '(' ')(' 'a)|(b' '[' '*('; do
+        run -2 --separate-stderr dmt-find -x "$pattern"
+        [ -z "$output" ]
+        [ "${#stderr_lines[@]}" = 1 ]
+    done
+}
+
+@test "-c prints no number where it could not count" {
+    need_root
+    spawn "$FIXTURES/parked"
+    run -3 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups dmt-find -c --ns="$PID" .
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" = 1 ]
+    run -1 --separate-stderr dmt-find -c --ns=2147483647 .
+    [ -z "$output" ]
 }
 
 @test "no /proc: status 3, one line" {

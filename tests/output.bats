@@ -8,9 +8,12 @@ check() {
     python3 "$BATS_TEST_DIRNAME/output.py" "$@" 3>&-
 }
 
+# It lies still once it waits for its input.
 parked() {
     spawn "$FIXTURES/parked" "$@"
     ALL+=("$PID")
+    local end=$((SECONDS + 30))
+    until grep -q pipe "/proc/$PID/wchan"; do [ "$SECONDS" -lt "$end" ] || return 1; done
 }
 
 # What does not move while a process is parked; pss and uss are of others too.

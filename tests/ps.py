@@ -4,6 +4,7 @@
     ps.py listing PID...         every process against ps; those of PID have to be among them
     ps.py columns PID...         all columns of these processes against /proc
     ps.py threads PID...         the same for each of their threads
+    ps.py shared-pages PID       pss and uss of one who shares no file with us, exactly
     ps.py value PID C=V...       these columns have exactly these values
     ps.py tree ARG...            dmt-ps --tree ARG...: who stands where
     ps.py calls FILE             system calls a process, from a trace of `dmt-ps`

@@ -2,12 +2,12 @@
 # Handles of processes whose pid is another's now: nothing is done to the other, in any of the forms.
 load helpers
 
-# reuse MODE FORM N: see reuse.py.
+# reuse MODE [FORM [N]]: see reuse.py.
 reuse() {
     need_root
     need python3 unshare setpriv
     unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
-    if [ "$2" = inode ]; then
+    if [ "${2:-inode}" = inode ]; then
         dmt-ps -H -o handle self | grep -q : || skip "a pidfd has no inode number of its own before Linux 6.9"
     fi
     # All of it dies with us: unshare by setpriv, the namespace by unshare.
@@ -33,6 +33,18 @@ reuse() {
     reuse race start "$(scale 100 1000)"
 }
 
+@test "reuse: PID:INODE, the process is replaced after each system call of dmt-kill" {
+    reuse step inode
+}
+
+@test "reuse: PID@START, the process is replaced after each system call of dmt-kill" {
+    reuse step start
+}
+
+@test "reuse: name and handle of a row are of one process, replaced after each system call" {
+    reuse rows
+}
+
 @test "reuse: the test sees a bare PID hit the wrong process" {
-    reuse race pid "$(scale 100 1000)"
+    reuse step pid
 }

@@ -4,6 +4,7 @@
     reuse.py still FORM N    N times: a process ends, another gets its pid; the handle of the first is refused
     reuse.py race FORM N     N times: the process is replaced while dmt-kill starts
     reuse.py step FORM       it is replaced after each system call of dmt-kill, one after the other
+    reuse.py rows            the same for dmt-ps and dmt-find: name and handle of a row are of one process
 
 Runs as the first process of a PID namespace. FORM is inode: PID:INODE, as the commands print it; or start:
 PID@START, built here from /proc, with births 20 ms apart, two clock ticks; or, for a race, pid: the bare
@@ -64,7 +65,7 @@ def run(*argv, text=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def handle_of(form, pid):
+def handle_of(form, pid, number):
     if form == "pid":
         return str(pid)
     if form == "start":
@@ -72,7 +73,7 @@ def handle_of(form, pid):
             return "%d@%s" % (pid, file.read().rpartition(")")[2].split()[22 - 3])
     status, handle, said = run("dmt-ps", "-H", "-o", "handle", str(pid))
     assert (status, said) == (0, "") and re.fullmatch(r"%d:\d+\n" % pid, handle), (status, handle, said)
-    assert run("dmt-find", "-I", "-x", "reuse-%d" % pid) == (0, handle, "")
+    assert run("dmt-find", "-I", "-x", "reuse-%d" % number) == (0, handle, "")
     return handle.rstrip("\n")
 
 
@@ -95,11 +96,11 @@ def still(form, total):
     wrong = right = 0
     with Fixture(GAP[form]) as fixture:
         neighbour = fixture.born(1999)  # keeps its pid: good handles stand between the bad ones
-        neighbours = handle_of(form, 1999)
+        neighbours = handle_of(form, 1999, neighbour)
         pid, tid = 2000, 3000
-        fixture.born(pid, tid)
+        number = fixture.born(pid, tid)
         for i in range(total):
-            stale = handle_of(form, pid)
+            stale = handle_of(form, pid, number)
             fixture.end(pid)
             number = fixture.born(pid, tid)
 
@@ -114,17 +115,17 @@ def still(form, total):
             assert fixture.hits(neighbour) == before + 1, "a good handle between bad ones did not hit once"
             wrong += fixture.hits(number)
 
-            good = handle_of(form, pid)
+            good = handle_of(form, pid, number)
             assert good != stale
             hit(fixture, number, "dmt-kill", good)
             hit(fixture, number, "dmt-kill", "-g", good)
             hit(fixture, number, "dmt-kill", "%s/%d" % (good, tid))
-            assert run("dmt-ps", "-H", "-o", "pid,name", good) == (0, "%d\treuse-%d\n" % (pid, pid), "")
+            assert run("dmt-ps", "-H", "-o", "pid,name", good) == (0, "%d\treuse-%d\n" % (pid, number), "")
             right += 4
             if i % 16 == 15:
                 fixture.end(pid)
                 pid, tid = rng.randrange(2000, 15000), rng.randrange(15000, 30000)
-                fixture.born(pid, tid)
+                number = fixture.born(pid, tid)
     print("%s: %d times another's pid, %d wrong hits; %d right handles, each hit once" % (form, total, wrong, right))
     assert wrong == 0
 
@@ -148,7 +149,7 @@ def race(form, total):
         usual = time_of_start()
         number = fixture.born(pid)
         for _ in range(total):
-            handle = handle_of(form, pid)
+            handle = handle_of(form, pid, number)
             way = rng.choice([["dmt-kill", handle], ["dmt-kill", "-"], ["dmt-kill", "-g", handle]])
             if form == "pid":
                 way = ["dmt-kill", handle]
@@ -176,39 +177,72 @@ def race(form, total):
         assert 0 < gone < total, "there was no race"
 
 
-def step(form):
-    pid, tid = 2000, 3000
-    wrong = calls = refused_ones = 0
+def steps(fixture, form, command_of):
+    """Runs a command again and again, with the process replaced after its system call 1, 2, ... up to the last."""
+    pid, tid, k = 2000, 3000, 0
+    number = new = fixture.born(pid, tid)
     # A leak checker cannot work under a tracer.
     os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    while new:
+        number, k = new, k + 1
+        handle = handle_of(form, pid, number)
+        argv = command_of(handle, tid, number)
+        new, status, output, said = fixture.ask("step", pid, tid, k, *argv)[1:]
+        output, said = (b"" if text == "-" else bytes.fromhex(text) for text in (output, said))
+        new, status = int(new), int(status)
+        assert (status, said.count(b"\n")) in ((0, 0), (1, 1)) or argv[0] == "dmt-find", (k, argv, status, said)
+        yield (k, argv), number, new, handle, status, output
+    assert status == 0 and k > 10, "the command alone did not succeed"
+    fixture.end(pid)
+
+
+def step(form):
+    calls = gone = wrong = 0
     with Fixture(GAP[form]) as fixture:
-        number = fixture.born(pid, tid)
-        for options, suffix in ((), ""), (("-g",), ""), ((), "/%d" % tid), (("-q", "7"), ""), (("-w",), ""):
-            k, new = 0, number
-            while new:
-                number, k = new, k + 1
-                argv = ["dmt-kill", *options, handle_of(form, pid) + suffix]
-                new, status, output, said = fixture.ask("step", pid, tid, k, *argv)[1:]
-                new, said = int(new), b"" if said == "-" else bytes.fromhex(said)
-                assert (status, said.count(b"\n")) in (("0", 0), ("1", 1)) and output == "-", (k, argv, status, said)
+        for command_of in (
+            lambda handle, tid, number: ["dmt-kill", handle],
+            lambda handle, tid, number: ["dmt-kill", "-g", handle],
+            lambda handle, tid, number: ["dmt-kill", "%s/%d" % (handle, tid)],
+            lambda handle, tid, number: ["dmt-kill", "-q", "7", handle],
+        ):
+            for what, number, new, _, status, output in steps(fixture, form, command_of):
+                assert output == b"", what
                 if new:
                     calls += 1
-                    refused_ones += status == "1"
+                    gone += status
                     wrong += fixture.hits(number + 1, new)
-            assert status == "0" and k > 10, "dmt-kill alone did not succeed"
-            fixture.end(pid)
-            number = fixture.born(pid, tid)
     figure = "%s: replaced after each of %d system calls: %d signals to the first process, %d refused, %d wrong hits"
-    print(figure % (form, calls, calls - refused_ones, refused_ones, wrong))
+    print(figure % (form, calls, calls - gone, gone, wrong))
     if form == "pid":
         assert wrong > 0, "even a bare pid never hit the wrong process: the test would find nothing"
     else:
         assert wrong == 0
 
 
+def rows():
+    calls = shown = 0
+    with Fixture(0) as fixture:
+        for command_of in (
+            lambda handle, tid, number: ["dmt-ps", "-H", "-o", "handle,name", "2000"],
+            lambda handle, tid, number: ["dmt-ps", "-H", "-o", "handle,name"],
+            lambda handle, tid, number: ["dmt-find", "-H", "--columns=handle,name", "-x", "reuse-%d" % number],
+            lambda handle, tid, number: ["dmt-find", "-H", "--columns=handle,name", "reuse-."],
+        ):
+            for what, number, new, handle, _, output in steps(fixture, "inode", command_of):
+                known = {"%s\treuse-%d" % (handle, number)}
+                if new:
+                    known.add("%s\treuse-%d" % (handle_of("inode", 2000, new), new))
+                got = [row for row in output.decode().splitlines() if row.startswith("2000:")]
+                assert len(got) <= 1 and set(got) <= known, (what, got, known)
+                assert "-x" not in what[1] or not got or got[0].startswith(handle), (what, got, known)
+                calls += new > 0
+                shown += len(got)
+    print("replaced after each of %d system calls of dmt-ps and dmt-find: %d rows, 0 of two processes" % (calls, shown))
+
+
 if __name__ == "__main__":
     try:
-        {"still": still, "race": race, "step": step}[sys.argv[1]](*(int(w) if w.isdigit() else w for w in sys.argv[2:]))
+        {"still": still, "race": race, "step": step, "rows": rows}[sys.argv[1]](*(int(w) if w.isdigit() else w for w in sys.argv[2:]))
     except BaseException:
         print("DMT_SEED=%d" % SEED, file=sys.stderr)
         raise
