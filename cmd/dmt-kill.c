@@ -187,8 +187,11 @@ static int check(const struct operand *o, const void *arg)
 static int prepare(struct run *run, void *values)
 {
     struct kill *k = values;
-    if (k->list)
+    if (k->list) {
+        run->cols = siglist_cols;
+        run->defaults = "number,name,default,help";
         return 0;
+    }
     if (!k->echo && !k->dry_run)
         run->table_options.no_header = true;
     k->operands.check = check;
@@ -306,10 +309,10 @@ static int hit_thread(struct proc *p, void *arg)
 
 static int hit_threads(struct kill *k, const struct operand *o)
 {
-    const struct thread_round round = {k, o};
+    struct thread_round round = {k, o};
     struct proc thread;
     proc_init(&thread);
-    int stop = ident_each_thread(&k->procs, &o->id, &k->process, &thread, 0, hit_thread, (void *)&round);
+    int stop = ident_each_thread(&k->procs, &o->id, &k->process, &thread, 0, hit_thread, &round);
     proc_fini(&thread);
     if (stop < 0)
         cmd_fail(k->run, o->text);
@@ -409,6 +412,7 @@ static const struct cmd cmd = {
     .nopts = ARRAY_LEN(opts),
     .cols = cols,
     .defaults = "pid,name,signal,result",
+    .other_cols = siglist_cols,
     .word = take_signal,
     .prepare = prepare,
     .work = work,

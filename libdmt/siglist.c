@@ -30,7 +30,7 @@ static void get_help(const void *row, struct cell *c)
     cell_str(c, sig_help(((const struct row *)row)->number));
 }
 
-static const struct col cols[] = {
+const struct col siglist_cols[] = {
     {"number", COL_ID, 0, get_number, "number"},
     {"name", COL_TEXT, 0, get_name, "name"},
     {"default", COL_TEXT, 0, get_default, "what it does where it is not handled"},
@@ -38,21 +38,22 @@ static const struct col cols[] = {
     {0},
 };
 
+static int show(struct run *run, int sig)
+{
+    const struct row row = {sig, sig_name(sig)};
+    return cmd_row(run, &row);
+}
+
 void siglist_show(struct run *run)
 {
-    struct row rows[SIG_LAST + 1];
-    size_t n = 0;
     for (size_t i = 0; i < run->operands.n; i++) {
         int sig;
         if (sig_parse(run->operands.at[i], &sig) < 0)
             cmd_fail(run, NULL);
-        else if (n < ARRAY_LEN(rows))
-            rows[n++].number = sig;
+        else if (show(run, sig) < 0)
+            return;
     }
     for (int sig = 1; run->operands.n == 0 && sig <= SIG_LAST; sig++)
-        if (sig < 32 || sig >= SIGRTMIN) // those between are the C library's own
-            rows[n++].number = sig;
-    for (size_t i = 0; i < n; i++)
-        rows[i].name = sig_name(rows[i].number);
-    cmd_table(run, cols, "number,name,default,help", rows, n, sizeof *rows);
+        if ((sig < 32 || sig >= SIGRTMIN) && show(run, sig) < 0) // those between are the C library's own
+            return;
 }

@@ -6,7 +6,12 @@
 
 #include "cmd.h"
 
-/** Shows the signals that the operands of RUN name, or all. A word that is none is reported. */
+extern const struct col siglist_cols[];
+
+/**
+ * Adds a row of siglist_cols for each signal that the operands of RUN name, or for all. A
+ * word that is none is reported.
+ */
 void siglist_show(struct run *run);
 
 #endif

@@ -25,7 +25,7 @@ figure() {
 
 @test "dmt-find finds processes by hostile names and arguments, and no others" {
     need python3
-    sum=$(hostile find "$(scale 300 5000)")
+    sum=$(hostile find "$(scale 200 5000)")
     figure "$sum"
 }
 
