@@ -100,7 +100,8 @@ columns() {
     mapfile -t all < <(dmt-ps --list-columns -H | cut -f1)
     offers "$1" 'dmt-ps -o ' "${all[@]}"
     offers "$1" 'dmt-find --columns=' "${all[@]}"
-    mapfile -t all < <(dmt-kill --list-columns -H | cut -f1)
+    # Of both its tables: which one is meant may stand further on.
+    mapfile -t all < <(dmt-kill --spec | awk -F'\t' '$1 == "column" && !seen[$3]++ { print $3 }')
     offers "$1" 'dmt-kill -e -o ' "${all[@]}"
     offers "$1" 'dmt-ps --columns=handl' handle
     offers "$1" 'dmt-ps --columns handl' handle

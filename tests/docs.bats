@@ -89,7 +89,6 @@ page_items() {
         [ -n "$(page_items "$page" COLUMNS)" ] || page=$(section "$page" COLUMNS | awk '/^\.Xr/ { print $2 "." $3; exit }')
         { "$c" --list-columns -H | cut -f1; "$c" --spec | awk -F'\t' '$1 == "column" { print $3 }'
           echo --; page_items "$page" COLUMNS; } | same "$c --list-columns, $page"
-        [ "$(page_items "$page" COLUMNS | sort | uniq -d)" = "" ]
     done
 }
 

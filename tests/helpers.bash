@@ -30,6 +30,10 @@ scale() {
     if [ -n "${DMT_SOAK:-}" ]; then echo "$2"; else echo "$1"; fi
 }
 
+# Numbers of kernel threads; a container shows none.
+KTHREADS=()
+if [ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ]; then KTHREADS=(2 3); fi
+
 SPAWNED=()
 
 # spawn PROGRAM ARG...: starts a fixture in the background and waits for its line

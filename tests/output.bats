@@ -26,7 +26,7 @@ some() {
     # shellcheck disable=SC1003
     parked name='"\' title=-
     parked zombie
-    ALL+=("${READY##* }" 2)
+    ALL+=("${READY##* }" "${KTHREADS[@]:0:1}")
 }
 
 # each COMMAND...: a line for each command and each kind of its output, that writes something
