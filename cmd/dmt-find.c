@@ -106,6 +106,8 @@ static int read_question(struct run *run, struct find *f)
         return err_wrap("--descendants '%s'", f->descendants);
     if (f->ns && ident_parse(f->ns, strlen(f->ns), &f->ns_of) < 0)
         return err_wrap("--ns '%s'", f->ns);
+    if (f->root.ntids + f->ns_of.ntids > 0)
+        return err_set(EINVAL, "--descendants and --ns take processes, no threads");
     if (each(&f->euid, m, add_euid) < 0 || each(&f->ruid, m, add_ruid) < 0 || each(&f->rgid, m, match_groups) < 0 ||
         each(&f->pgid, m, add_pgid) < 0 || each(&f->ppid, m, add_ppid) < 0 || each(&f->sid, m, add_sid) < 0 ||
         each(&f->ttys, m, match_ttys) < 0 || each(&f->cgroups, m, match_cgroups) < 0 ||

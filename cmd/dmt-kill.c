@@ -190,7 +190,7 @@ static int prepare(struct run *run, void *values)
     if (k->list) {
         run->cols = siglist_cols;
         run->defaults = "number,name,default,help";
-        return 0;
+        return siglist_check(run);
     }
     if (!k->echo && !k->dry_run)
         run->table_options.no_header = true;

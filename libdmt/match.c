@@ -126,6 +126,10 @@ int match_ids(struct match *m, struct numbers *to, const char *list)
 static int keep_list(char **to, const char *list)
 {
     CLEANUP_BUF struct buf both = {0};
+    size_t len;
+    for (const char *at = list; list_next(&at, &len);)
+        if (len == 0)
+            return err_set(EINVAL, "an empty word in '%s'", list);
     if (*to)
         buf_printf(&both, "%s,", *to);
     buf_str(&both, list);
@@ -147,7 +151,7 @@ int match_states(struct match *m, const char *list)
 {
     m->needs |= PROC_STAT;
     m->states = list;
-    if (!*list || list[strspn(list, "RSDTtZXIP,")])
+    if (!list[strspn(list, ",")] || list[strspn(list, "RSDTtZXIP,")])
         return err_set(EINVAL, "'%s': states are letters: R S D T t Z I", list);
     return 0;
 }

@@ -144,6 +144,8 @@ static int load_once(const struct procs *ps, struct proc *p, unsigned needs)
         errno = 0;
         if (source->read(ps, p) == 0)
             p->have |= source->need;
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) // ours to solve: no value would be a lie
+            return err_sys("cannot read its files");
         else if (source->always && (errno == ESRCH || errno == ENOENT))
             return err_set(ESRCH, "no such process");
     }

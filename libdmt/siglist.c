@@ -44,16 +44,22 @@ static int show(struct run *run, int sig)
     return cmd_row(run, &row);
 }
 
+int siglist_check(const struct run *run)
+{
+    int sig;
+    for (size_t i = 0; i < run->operands.n; i++)
+        if (sig_parse(run->operands.at[i], &sig) < 0)
+            return -1;
+    return 0;
+}
+
 void siglist_show(struct run *run)
 {
-    for (size_t i = 0; i < run->operands.n; i++) {
-        int sig;
-        if (sig_parse(run->operands.at[i], &sig) < 0)
-            cmd_fail(run, NULL);
-        else if (show(run, sig) < 0)
+    int sig;
+    for (size_t i = 0; i < run->operands.n; i++)
+        if (sig_parse(run->operands.at[i], &sig) < 0 || show(run, sig) < 0)
             return;
-    }
-    for (int sig = 1; run->operands.n == 0 && sig <= SIG_LAST; sig++)
+    for (sig = 1; run->operands.n == 0 && sig <= SIG_LAST; sig++)
         if ((sig < 32 || sig >= SIGRTMIN) && show(run, sig) < 0) // those between are the C library's own
             return;
 }

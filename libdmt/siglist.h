@@ -8,10 +8,10 @@
 
 extern const struct col siglist_cols[];
 
-/**
- * Adds a row of siglist_cols for each signal that the operands of RUN name, or for all. A
- * word that is none is reported.
- */
+/** Whether the operands of RUN are signals. -1 with EINVAL: the first that is none. */
+NODISCARD int siglist_check(const struct run *run);
+
+/** Adds a row of siglist_cols for each signal that the operands of RUN name, or for all. */
 void siglist_show(struct run *run);
 
 #endif

@@ -176,9 +176,9 @@ class Fixture:
         for index in range(self.n):
             way = rng.choice("ooommmmmmx") if rng.random() < 0.5 else rng.choice("om")
             name, vector, file = hostile(15), hostile_vector(), None
-            if rng.random() < 0.05:  # a name that the kernel cuts: the first argument has all of it
+            if rng.random() < 0.05:  # a name that the kernel cuts: one of the first arguments has all of it
                 name = (name + b"long name beyond")[:15].replace(b"/", b"_")
-                vector = b"/" + hostile(9) + b"/" + name + hostile(40).replace(b"/", b"_") + b"\0" + vector
+                vector = b"sh\0" * rng.randrange(3) + b"/" + hostile(9) + b"/" + name + hostile(40).replace(b"/", b"_") + b"\0" + vector
             if way == "x":
                 file = self.make_file()
                 vector = vector.rstrip(b"\0") + b"\0"  # execve always ends the last one

@@ -114,7 +114,7 @@ def read(path, mode="rb"):
 
 def plain(text):
     """Whether ps prints it as it is: no escape of either side."""
-    return text is not None and all(0x20 <= byte < 0x7f and byte != 0x5c for byte in text)
+    return bool(text) and all(0x20 <= byte < 0x7f and byte != 0x5c for byte in text)
 
 
 def comm_file(pid):

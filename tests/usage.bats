@@ -119,6 +119,15 @@ dmt-find --nslist=mnt a
 dmt-find --descendants=x
 dmt-find --descendants=
 dmt-find -0 -d , a
+dmt-find -t ''
+dmt-find -t ,
+dmt-find --cgroup=
+dmt-find -r ,
+dmt-find --descendants=1/1
+dmt-find --ns=1/1 a
+dmt-kill -l NOSUCH
+dmt-kill -l 9 NOSUCH
+dmt-kill -l -o nonsense
 dmt-find -c=1 a
 dmt-find --columns=nonsense a
 dmt-find --nonsense a
