@@ -186,7 +186,6 @@ struct task_row {
     int64_t when;
     const struct task *t;
     uint64_t memory;
-    long hz;
 };
 
 // A getter: `r` is the row, `t` the task, `ns` the time between the looks, `c` the cell, which stays
@@ -202,8 +201,8 @@ struct task_row {
             body;                                                                                             \
         }                                                                                                     \
     }
-#define TICKS(field) ((double)(t->now.field - t->before.field) * 1e9 / (double)r->hz)
-#define PER_SECOND(field) ((double)(t->now.field - t->before.field) * 1e9 / ns)
+#define PART(field) ((double)(t->now.field - t->before.field) / ns)
+#define PER_SECOND(field) (PART(field) * 1e9)
 
 static void set_percent(struct cell *c, double part)
 {
@@ -215,8 +214,8 @@ TASK(tid, 0, false, cell_int(c, t->tid ? t->tid : t->pid))
 TASK(name, 0, false, cell_text(c, t->name, t->name_len))
 TASK(state, 0, false, cell_text(c, &t->state, 1))
 TASK(start, 0, false, cell_uint(c, t->start))
-TASK(cpu, 0, true, set_percent(c, TICKS(cpu) / ns))
-TASK(user, 0, true, if (t->now.user >= t->before.user) set_percent(c, TICKS(user) / ns))
+TASK(cpu, 0, true, set_percent(c, PART(cpu)))
+TASK(user, 0, true, if (t->now.user >= t->before.user) set_percent(c, PART(user)))
 TASK(mem, SAMPLE_MEM, false, cell_uint(c, t->rss))
 TASK(mem_pct, SAMPLE_MEM, false, if (r->memory) set_percent(c, (double)t->rss / (double)r->memory))
 TASK(read, SAMPLE_IO, true, cell_fixed(c, (int64_t)PER_SECOND(read), 0))
@@ -224,7 +223,7 @@ TASK(write, SAMPLE_IO, true, cell_fixed(c, (int64_t)PER_SECOND(write), 0))
 TASK(minflt, 0, true, cell_fixed(c, (int64_t)(PER_SECOND(minflt) * 100), 2))
 TASK(majflt, 0, true, cell_fixed(c, (int64_t)(PER_SECOND(majflt) * 100), 2))
 TASK(ctxsw, SAMPLE_CTXSW, true, cell_fixed(c, (int64_t)(PER_SECOND(ctxsw) * 100), 2))
-TASK(wait, SAMPLE_WAIT, true, set_percent(c, (double)(t->now.wait - t->before.wait) / ns))
+TASK(wait, SAMPLE_WAIT, true, set_percent(c, PART(wait)))
 
 static const struct col task_cols[] = {
     {"pid", COL_ID, 0, get_task_pid, "process id"},
@@ -237,7 +236,7 @@ static const struct col task_cols[] = {
     {"write", COL_BYTES, SAMPLE_IO, get_task_write, "bytes a second written to storage"},
     {"ctxsw", COL_COUNT, SAMPLE_CTXSW, get_task_ctxsw, "context switches a second, of all its threads"},
     {"when", COL_TIME, 0, get_when, "end of the interval"},
-    {"state", COL_TEXT, 0, get_task_state, "state, as in dmt-ps"},
+    {"state", COL_TEXT, SAMPLE_STATE, get_task_state, "state, as in dmt-ps"},
     {"user", COL_PERCENT, 0, get_task_user, "CPU time in user mode, percent of one CPU"},
     {"minflt", COL_COUNT, 0, get_task_minflt, "page faults a second without input"},
     {"majflt", COL_COUNT, 0, get_task_majflt, "page faults a second that read a disk"},
@@ -256,7 +255,7 @@ static bool did_something(const struct task *t)
 static int show_task(const struct task *t, void *arg)
 {
     struct stat *s = arg;
-    const struct task_row row = {s->when, t, s->memory, s->procs.hz};
+    const struct task_row row = {s->when, t, s->memory};
     if (s->busy && !did_something(t))
         return 0;
     return cmd_row(s->run, &row) < 0 ? 1 : 0;
@@ -279,20 +278,33 @@ static int read_processes(struct stat *s)
     return alive > 0 ? 0 : 1;
 }
 
+static int watch_ident(struct stat *s, const struct ident *id, uint64_t start, const char *text)
+{
+    struct watched *grown = array_grow(s->watched, s->nwatched, &s->cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    s->watched = grown;
+    struct watched *w = &s->watched[s->nwatched++];
+    *w = (struct watched){.id = *id, .start = start};
+    (void)snprintf(w->text, sizeof w->text, "%s", text);
+    return 0;
+}
+
+// Threads of one target are watched one by one: each may end by itself.
 static int watch(const struct operand *o, void *arg)
 {
     struct stat *s = arg;
-    struct watched *grown = array_grow(s->watched, s->nwatched, &s->cap, sizeof *grown);
-    if (grown)
-        s->watched = grown;
-    if (!grown || ident_open(&s->procs, &o->id, &s->process, NULL) < 0) {
-        cmd_fail(s->run, o->text);
-        return 0;
-    }
-    struct watched *w = &s->watched[s->nwatched++];
-    *w = (struct watched){.id = o->id, .start = s->process.stat.start};
-    (void)snprintf(w->text, sizeof w->text, "%s", o->text);
+    int done = ident_open(&s->procs, &o->id, &s->process, NULL);
+    uint64_t start = s->process.stat.start;
     proc_close(&s->process);
+    for (size_t i = 0; done == 0 && i < (o->id.ntids ? o->id.ntids : 1); i++) {
+        struct ident one = o->id;
+        one.tids[0] = o->id.tids[i];
+        one.ntids = o->id.ntids > 0;
+        done = watch_ident(s, &one, start, o->text);
+    }
+    if (done < 0)
+        cmd_fail(s->run, o->text);
     return 0;
 }
 
@@ -386,7 +398,7 @@ static int look(struct stat *s)
     for (int i = 0; i < SYSSTAT_RESOURCES; i++)
         if (s->wanted[i])
             return 0;
-    return 1;
+    return s->named ? 1 : err_set(ENOTSUP, "no counters in /proc: it is not mounted (mount -t proc proc /proc)");
 }
 
 static int show(struct stat *s)
@@ -433,8 +445,10 @@ static void work(struct run *run, void *values)
     proc_init(&s->process);
     sample_init(&s->sample, &s->procs, needs, s->threads);
     read_memory(s);
-    operands_each(run, &s->operands, watch, s);
-    if (s->nwatched > 0 || (s->operands.n == 0 && !s->operands.from_stdin))
+    bool all = s->operands.n == 0 && !s->operands.from_stdin;
+    if (!all)
+        operands_each(run, &s->operands, watch, s);
+    if (all || s->nwatched > 0)
         rounds(s);
     sample_fini(&s->sample);
     proc_fini(&s->process);

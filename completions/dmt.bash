@@ -23,6 +23,7 @@ _dmt_values() {
     ttys) "${dir}dmt-ps" -H -o tty | sort -u ;;
     states) printf '%s\n' R S D T t Z X I ;;
     namespaces) printf '%s\n' cgroup ipc mnt net pid time user uts ;;
+    resources) printf '%s\n' cpu mem swap disk net pressure proc ;;
     esac 2>/dev/null
 }
 
@@ -146,4 +147,4 @@ _dmt() {
     return 0
 }
 
-complete -F _dmt dmt-ps dmt-find dmt-kill
+complete -F _dmt dmt-ps dmt-find dmt-kill dmt-stat

@@ -3,7 +3,7 @@
 # Completion of the dmt commands in fish. It knows no option and no column: fish reads this file
 # at the first TAB, and then each command is asked with `CMD --spec` (dmt(7), COMPLETION). A new
 # command is one more name in the next line.
-set -l commands dmt-ps dmt-find dmt-kill
+set -l commands dmt-ps dmt-find dmt-kill dmt-stat
 
 # Prints what word $argv[2] under `complete` stands for, `value<TAB>description` a line.
 function __dmt_values
@@ -31,6 +31,8 @@ function __dmt_values
                 t\t'stopped by a tracer' Z\tzombie X\tending I\tidle
         case namespaces
             printf '%s\n' cgroup ipc mnt net pid time user uts
+        case resources
+            printf '%s\n' cpu mem swap disk net pressure proc
     end 2>/dev/null
 end
 

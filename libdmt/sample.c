@@ -2,29 +2,14 @@
 #include "sample.h"
 
 #include "err.h"
-#include "io.h"
+#include "sample_task.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 
-enum { FILE_STAT, FILE_STATM, FILE_IO, FILE_STATUS, FILE_SCHEDSTAT, FILES };
-enum { FILES_SPARE = 64, TEXT_MAX = 8192 };
+enum { FILES_SPARE = 64 };
 
-static const struct {
-    const char *name;
-    unsigned need;
-} files[FILES] = {
-    [FILE_STAT] = {"stat", 0},
-    [FILE_STATM] = {"statm", SAMPLE_MEM},
-    [FILE_IO] = {"io", SAMPLE_IO},
-    [FILE_STATUS] = {"status", SAMPLE_CTXSW},
-    [FILE_SCHEDSTAT] = {"schedstat", SAMPLE_WAIT},
-};
-
-static uint64_t raise_limit(void)
+static rlim_t raise_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -40,12 +25,16 @@ static uint64_t raise_limit(void)
     if (!raised)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > FILES_SPARE ? limit.rlim_cur - FILES_SPARE : 0;
+    return limit.rlim_cur;
 }
 
 void sample_init(struct sample *s, const struct procs *ps, unsigned needs, bool threads)
 {
-    *s = (struct sample){.ps = ps, .needs = needs, .threads = threads, .files_left = raise_limit()};
+    // Descriptors come lowest first: what we inherited is mostly below the one that was opened last.
+    int64_t limit = (int64_t)(raise_limit() & INT64_MAX), taken = ps->fd + FILES_SPARE;
+    *s = (struct sample){.ps = ps, .needs = needs, .threads = threads, .files_left = limit > taken ? limit - taken : 0};
+    s->clocks = task_has_clock(ps);
+    s->skips = s->clocks && !(needs & SAMPLE_STATE);
 }
 
 // --- the table -----------------------------------------------------------------------
@@ -60,10 +49,11 @@ static pid_t id_of(const struct task *t)
     return t->tid ? t->tid : t->pid;
 }
 
-static struct task *find(const struct tasks *t, pid_t id)
+// A process (TID 0) and its first thread have one number and are two tasks.
+static struct task *find(const struct tasks *t, pid_t pid, pid_t tid)
 {
-    for (size_t i = t->size ? place(t, id) : 0; t->size && t->slot[i]; i = (i + 1) & (t->size - 1))
-        if (id_of(t->slot[i]) == id)
+    for (size_t i = t->size ? place(t, tid ? tid : pid) : 0; t->size && t->slot[i]; i = (i + 1) & (t->size - 1))
+        if (t->slot[i]->tid == tid && (tid || t->slot[i]->pid == pid))
             return t->slot[i];
     return NULL;
 }
@@ -76,17 +66,14 @@ static void put(struct tasks *t, struct task *task)
     t->slot[i] = task;
 }
 
-static void drop(struct sample *s, struct task *task)
+// In this round; threads of a process that slept are not looked at.
+static bool seen(const struct sample *s, const struct task *t)
 {
-    for (size_t i = 0; i < FILES; i++)
-        if (task->fd[i] >= 0) {
-            close(task->fd[i]);
-            s->files_left++;
-        }
-    free(task);
+    const struct task *process = t->part && t->take != s->take ? find(&s->tasks, t->pid, 0) : NULL;
+    return t->take == s->take || (process && process->take == s->take && process->slept);
 }
 
-// Makes the table anew, with room for MORE, without what was not seen in this round.
+// Makes the table anew, with room for MORE, without what was not seen.
 static int rebuild(struct sample *s, struct tasks *t, size_t more)
 {
     struct tasks fresh = {.size = 64};
@@ -97,11 +84,11 @@ static int rebuild(struct sample *s, struct tasks *t, size_t more)
         return err_set(ENOMEM, "out of memory");
     for (size_t i = 0; i < t->size; i++) {
         struct task *task = t->slot[i];
-        if (task && (more || task->take == s->take)) {
+        if (task && (more || seen(s, task))) {
             put(&fresh, task);
             fresh.n++;
         } else if (task) {
-            drop(s, task);
+            task_free(s, task);
         }
     }
     free(t->slot);
@@ -122,7 +109,7 @@ static void free_all(struct sample *s, struct tasks *t)
 {
     for (size_t i = 0; i < t->size; i++)
         if (t->slot[i])
-            drop(s, t->slot[i]);
+            task_free(s, t->slot[i]);
     free(t->slot);
 }
 
@@ -132,158 +119,34 @@ void sample_fini(struct sample *s)
     free_all(s, &s->parts);
 }
 
-// --- one task --------------------------------------------------------------------------
-
-// Which files of T are read: those of a process's threads belong to the threads.
-static bool wanted(const struct sample *s, const struct task *t, size_t file)
-{
-    bool part = t->tid && !s->threads, per_thread = file == FILE_STATUS || file == FILE_SCHEDSTAT;
-    if (file != FILE_STAT && !(s->needs & files[file].need))
-        return false;
-    return file == FILE_STAT || (part ? per_thread : s->threads || !per_thread);
-}
-
-static void read_counter(struct task *t, size_t file, const char *text, size_t n)
-{
-    struct proc_statm m;
-    struct proc_status st;
-    unsigned long long run, wait;
-    bool ok = false;
-    if (file == FILE_STATM && (ok = procfile_statm(text, n, &m) == 0 && m.size > 0)) // else it has no memory
-        t->rss = m.resident * (uint64_t)sysconf(_SC_PAGESIZE);
-    else if (file == FILE_IO)
-        ok = procfile_field(text, n, "read_bytes", &t->now.read) == 0 &&
-             procfile_field(text, n, "write_bytes", &t->now.write) == 0;
-    else if (file == FILE_STATUS && (ok = procfile_status(text, n, &st) == 0))
-        t->now.ctxsw = st.vol_ctxsw + st.invol_ctxsw;
-    else if (file == FILE_SCHEDSTAT && (ok = sscanf(text, "%llu %llu", &run, &wait) == 2))
-        t->now.wait = wait;
-    if (ok)
-        t->have |= files[file].need;
-}
-
-static int read_stat(struct task *t, const char *text, size_t n)
-{
-    struct proc_stat st;
-    if (procfile_stat(text, n, &st) < 0)
-        return -1;
-    if (t->start && t->start != st.start)
-        return err_set(ESRCH, "no such process");
-    t->start = st.start;
-    t->name_len = st.comm_len;
-    memcpy(t->name, st.comm, st.comm_len);
-    t->state = st.state;
-    t->now.when = proc_now();
-    t->now.cpu = st.utime + st.stime;
-    t->now.user = st.utime;
-    t->now.minflt = st.minflt;
-    t->now.majflt = st.majflt;
-    return 0;
-}
-
-// Reads all files of T: those kept open, or through its directory DIR. The stat file is
-// first: when it can be read the task is alive, and a directory opened before is its own.
-static int read_files(const struct sample *s, struct task *t, int dir)
-{
-    char text[TEXT_MAX + 1];
-    t->have = 0;
-    for (size_t i = 0; i < FILES; i++) {
-        if (!wanted(s, t, i))
-            continue;
-        int fd = t->fd[i];
-        if (fd < 0 && dir >= 0)
-            fd = openat(dir, files[i].name, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : pread(fd, text, TEXT_MAX, 0);
-        text[n > 0 ? n : 0] = '\0';
-        if (t->kept)
-            t->fd[i] = fd;
-        else if (fd >= 0)
-            close(fd);
-        if (i == FILE_STAT && (n <= 0 || read_stat(t, text, (size_t)n) < 0))
-            return err_set(ESRCH, "no such process");
-        if (i != FILE_STAT && n > 0)
-            read_counter(t, i, text, (size_t)n);
-    }
-    return 0;
-}
-
-static int read_again(const struct sample *s, struct task *t, const struct proc *at)
-{
-    struct sample_counters last = t->now;
-    unsigned had = t->have;
-    int done = read_files(s, t, t->kept ? -1 : at->dir);
-    t->before = last;
-    // A counter that went back, or that could not be read before, gives no rate.
-    t->known = done == 0 && t->now.when > last.when && t->now.cpu >= last.cpu && t->now.read >= last.read &&
-               t->now.write >= last.write && t->now.minflt >= last.minflt && t->now.majflt >= last.majflt;
-    t->have &= had | SAMPLE_MEM;
-    return done;
-}
-
-static struct task *new_task(struct sample *s, const struct proc *at)
-{
-    struct task *t = calloc(1, sizeof *t);
-    unsigned n = 0;
-    if (!t)
-        return NULL;
-    t->pid = at->pid;
-    t->tid = at->tid;
-    for (size_t i = 0; i < FILES; i++) {
-        t->fd[i] = -1;
-        n += wanted(s, t, i);
-    }
-    t->kept = s->files_left >= n;
-    if (read_files(s, t, at->dir) < 0) {
-        for (size_t i = 0; i < FILES; i++)
-            if (t->fd[i] >= 0)
-                close(t->fd[i]);
-        free(t);
-        return NULL;
-    }
-    for (size_t i = 0; i < FILES; i++)
-        s->files_left -= t->fd[i] >= 0;
-    // Born since the last round: all that it did it did since then.
-    uint64_t tick = 1000000000ULL / (uint64_t)s->ps->hz;
-    if (s->before && t->start * tick >= s->before) {
-        t->before = (struct sample_counters){.when = s->before};
-        t->known = t->now.when > s->before;
-    }
-    return t;
-}
+// --- looking -----------------------------------------------------------------------------
 
 // The task of an open directory, read in this round; NULL when it is gone.
 static struct task *look(struct sample *s, struct tasks *in, const struct proc *at)
 {
-    struct task *t = find(in, at->tid ? at->tid : at->pid);
-    if (t && t->take == s->take)
+    struct task *t = find(in, at->pid, at->tid);
+    if (t && (t->take == s->take || (t->start != UINT64_MAX && task_read(s, t, at->dir) == 0)))
         return t;
-    if (t && t->start != UINT64_MAX && read_again(s, t, at) == 0) {
-        t->take = s->take;
-        return t;
-    }
-    struct task *fresh = new_task(s, at);
+    struct task *fresh = task_new(s, in == &s->parts, at);
     if (!fresh) {
         if (t)
             t->start = UINT64_MAX; // of no process: not seen in this round, sample_each drops it
         return NULL;
     }
-    fresh->take = s->take;
     if (t) {
         // Another process has the number now: it takes the place.
         struct task old = *t;
         *t = *fresh;
         *fresh = old;
-        drop(s, fresh);
+        task_free(s, fresh);
         return t;
     }
     if (insert(s, in, fresh) < 0) {
-        drop(s, fresh);
+        task_free(s, fresh);
         return NULL;
     }
     return fresh;
 }
-
-// --- rounds ------------------------------------------------------------------------------
 
 struct sum {
     struct sample *s;
@@ -314,10 +177,12 @@ static int add_threads(struct sample *s, const struct proc *process, struct task
     proc_init(&p);
     int done = proc_each_thread(s->ps, process, &p, 0, add_thread, &sum);
     proc_fini(&p);
+    if (done < 0)
+        return -1;
     t->have |= sum.have;
     t->now.ctxsw = t->before.ctxsw + sum.ctxsw;
     t->now.wait = t->before.wait + sum.wait;
-    return done;
+    return 0;
 }
 
 static int look_thread(struct proc *p, void *arg)
@@ -327,6 +192,8 @@ static int look_thread(struct proc *p, void *arg)
     return 0;
 }
 
+// --- rounds ------------------------------------------------------------------------------
+
 void sample_begin(struct sample *s)
 {
     s->take++;
@@ -334,10 +201,19 @@ void sample_begin(struct sample *s)
     s->now = proc_now();
 }
 
+// The process PID through what is open alone. 1: that is not enough.
+static int look_again(struct sample *s, pid_t pid, uint64_t start)
+{
+    struct task *t = find(&s->tasks, pid, 0);
+    if (!t || t->start == UINT64_MAX || (start && t->start != start))
+        return 1;
+    return t->take == s->take ? 0 : task_read(s, t, -1);
+}
+
 // The process of an open directory, or its threads that ID names.
 static int look_process(struct sample *s, const struct ident *id, const struct proc *process)
 {
-    if (s->threads) {
+    if (s->threads || id->ntids > 0) {
         struct proc p;
         proc_init(&p);
         int done = ident_each_thread(s->ps, id, process, &p, 0, look_thread, s);
@@ -346,26 +222,22 @@ static int look_process(struct sample *s, const struct ident *id, const struct p
     }
     struct task *t = look(s, &s->tasks, process);
     if (!t)
-        return err_set(ESRCH, "no such process");
-    return s->needs & (SAMPLE_CTXSW | SAMPLE_WAIT) ? add_threads(s, process, t) : 0;
+        return -1;
+    return task_adds_threads(s, t) && !t->slept ? add_threads(s, process, t) : 0;
 }
 
 static int look_at(struct proc *p, void *arg)
 {
     struct sample *s = arg;
     const struct ident all = {.pid = p->pid};
-    struct task *t = find(&s->tasks, p->pid);
-    // What is followed through open files needs no directory.
-    if (!s->threads && t && t->kept && t->start != UINT64_MAX && !(s->needs & (SAMPLE_CTXSW | SAMPLE_WAIT)) &&
-        read_again(s, t, p) == 0) {
-        t->take = s->take;
+    if (!s->threads && look_again(s, p->pid, 0) == 0)
         return 0;
-    }
     int done = proc_open(s->ps, p, p->pid);
     if (done == 0)
         done = look_process(s, &all, p);
     proc_close(p);
-    return done < 0 && err_code() == ESRCH ? 0 : done;
+    // Gone, or hidden from us (proc(5), hidepid).
+    return done < 0 && (err_code() == ESRCH || err_code() == EACCES || err_code() == EPERM) ? 0 : done;
 }
 
 int sample_all(struct sample *s)
@@ -380,9 +252,12 @@ int sample_all(struct sample *s)
 int sample_one(struct sample *s, const struct ident *id, uint64_t start)
 {
     const struct ident same = {.pid = id->pid, .by = IDENT_START, .value = start};
+    int done = s->threads || id->ntids > 0 ? 1 : look_again(s, id->pid, start);
+    if (done <= 0)
+        return done;
     struct proc p;
     proc_init(&p);
-    int done = ident_open(s->ps, &same, &p, NULL);
+    done = ident_open(s->ps, &same, &p, NULL);
     if (done == 0)
         done = look_process(s, id, &p);
     proc_fini(&p);

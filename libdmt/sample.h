@@ -14,11 +14,12 @@ enum sample_need {
     SAMPLE_IO = 1 << 1,    // io
     SAMPLE_CTXSW = 1 << 2, // the status of every thread
     SAMPLE_WAIT = 1 << 3,  // the schedstat of every thread
+    SAMPLE_STATE = 1 << 4, // the state as of now: also of those that did not run since the last look
 };
 
 struct sample_counters {
     uint64_t when;         // nanoseconds since boot
-    uint64_t cpu, user;    // clock ticks; user is the part in user mode
+    uint64_t cpu, user;    // nanoseconds; user is the part in user mode, in steps of a clock tick
     uint64_t minflt, majflt;
     uint64_t read, write;  // bytes of storage
     uint64_t ctxsw;
@@ -38,8 +39,10 @@ struct task {
     struct sample_counters before, now;
     // How it is read.
     unsigned take;         // when it was last seen
-    int fd[5];             // kept open, or -1
-    bool kept;
+    bool part;             // a thread of a row, not a row
+    uint64_t ran;          // the CPU clock of the process, nanoseconds; 0: not known
+    bool slept;            // it did not run since the look before
+    int fd[5];             // kept open
 };
 
 struct tasks { // a hash table of tasks by their id
@@ -55,7 +58,9 @@ struct sample {
     struct tasks parts;    // the threads of processes, where a count has to be added up
     unsigned take;
     uint64_t before, now;  // nanoseconds since boot, at the beginning of the last two takes
-    uint64_t files_left;   // descriptors that may still be kept
+    bool clocks;           // processes have CPU clocks that we can read
+    bool skips;            // does not read who did not run
+    int64_t files_left;    // descriptors that may still be kept
 };
 
 /** Raises the limit of descriptors as far as it may, and keeps as many as that allows. */

@@ -28,6 +28,16 @@ void sysstat_fini(struct sysstat_reading *r)
     *r = (struct sysstat_reading){0};
 }
 
+const struct sysstat_item *sysstat_find(const struct sysstat_reading *in, const char *name, size_t near)
+{
+    for (size_t i = 0; i < in->n; i++) {
+        const struct sysstat_item *item = &in->items[(near + i) % in->n];
+        if (strcmp(item->name, name) == 0)
+            return item;
+    }
+    return NULL;
+}
+
 static struct sysstat_item *add(struct sysstat_reading *r, const char *name, size_t len)
 {
     struct sysstat_item *grown = array_grow(r->items, r->n, &r->cap, sizeof *grown);
@@ -252,8 +262,9 @@ static void know_disks(struct sysstat_reading *r)
         struct sysstat_item item = r->items[i];
         if (device_number(item.id, "partition") > 0)
             continue;
+        uint64_t sequence = device_number(item.id, "diskseq");
         item.v[DISK_SIZE] = device_number(item.id, "size") * DISK_SECTOR;
-        item.v[DISK_SEQUENCE] = device_number(item.id, "diskseq");
+        item.id = sequence ? sequence : item.id;
         r->items[kept++] = item;
     }
     r->n = kept;
@@ -262,9 +273,9 @@ static void know_disks(struct sysstat_reading *r)
 // Megabits a second, or 0. ethtool's interface is of our own network namespace; /sys may not be.
 static uint64_t link_speed(int socket_fd, const char *name)
 {
-    struct {
+    union {
         struct ethtool_link_settings head;
-        uint32_t masks[3 * 127];
+        char room[sizeof(struct ethtool_link_settings) + 3 * 127 * sizeof(uint32_t)]; // and its masks
     } link = {.head = {.cmd = ETHTOOL_GLINKSETTINGS}};
     struct ifreq request = {0};
     (void)snprintf(request.ifr_name, sizeof request.ifr_name, "%.15s", name);
@@ -291,6 +302,43 @@ static void know_links(struct sysstat_reading *r)
     }
 }
 
+static uint64_t now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static int read_once(enum sysstat_resource resource, struct buf *text, struct sysstat_reading *ret)
+{
+    bool disk = resource == SYSSTAT_DISK;
+    ret->n = 0;
+    if (read_path(disk ? "/proc/diskstats" : "/proc/self/net/dev", text) < 0)
+        return -1;
+    ret->when = now();
+    if ((disk ? sysstat_parse_disk : sysstat_parse_net)(text->data, text->len, ret) < 0)
+        return -1;
+    if (disk)
+        know_disks(ret);
+    else
+        know_links(ret);
+    return 0;
+}
+
+// Names are given again, and what stands beside the counters is not what a name belongs to: that
+// is asked before and after. Where it differs the counters may be of either.
+static int read_named(enum sysstat_resource resource, struct buf *text, struct sysstat_reading *ret)
+{
+    CLEANUP(sysstat_fini) struct sysstat_reading first = {0};
+    if (read_once(resource, text, &first) < 0 || read_once(resource, text, ret) < 0)
+        return -1;
+    for (size_t i = 0; i < ret->n; i++) {
+        const struct sysstat_item *other = sysstat_find(&first, ret->items[i].name, i);
+        ret->items[i].torn = !other || other->id != ret->items[i].id;
+    }
+    return 0;
+}
+
 static int read_pressure(struct buf *text, struct sysstat_reading *ret)
 {
     static const char *const names[] = {"cpu", "memory", "io", "irq"};
@@ -308,40 +356,28 @@ static int read_pressure(struct buf *text, struct sysstat_reading *ret)
     return 0;
 }
 
-static uint64_t now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 int sysstat_read(enum sysstat_resource resource, struct sysstat_reading *ret)
 {
-    static const char *const paths[] = {"/proc/stat", "/proc/meminfo", "/proc/meminfo", "/proc/diskstats",
-                                        "/proc/self/net/dev", NULL};
     CLEANUP_BUF struct buf text = {0}, vmstat = {0};
-    bool memory = resource == SYSSTAT_MEM || resource == SYSSTAT_SWAP;
     ret->n = 0;
-    if (paths[resource] && (read_path(paths[resource], &text) < 0 || (memory && read_path("/proc/vmstat", &vmstat) < 0)))
-        return -1;
-    ret->when = now();
-    int done = 0;
     switch (resource) {
     case SYSSTAT_CPU:
+        if (read_path("/proc/stat", &text) < 0)
+            return -1;
+        ret->when = now();
         return sysstat_parse_cpu(text.data, text.len, ret);
     case SYSSTAT_MEM:
     case SYSSTAT_SWAP:
+        if (read_path("/proc/meminfo", &text) < 0 || read_path("/proc/vmstat", &vmstat) < 0)
+            return -1;
+        ret->when = now();
         return sysstat_parse_memory(text.data, text.len, vmstat.data, vmstat.len, resource == SYSSTAT_SWAP, ret);
-    case SYSSTAT_DISK:
-        done = sysstat_parse_disk(text.data, text.len, ret);
-        know_disks(ret);
-        return done;
-    case SYSSTAT_NET:
-        done = sysstat_parse_net(text.data, text.len, ret);
-        know_links(ret);
-        return done;
     case SYSSTAT_PRESSURE:
+        ret->when = now();
         return read_pressure(&text, ret);
+    case SYSSTAT_DISK:
+    case SYSSTAT_NET:
+        break;
     }
-    return done;
+    return read_named(resource, &text, ret);
 }

@@ -15,6 +15,7 @@ extern const char *const sysstat_names[SYSSTAT_RESOURCES]; // "cpu", "mem", ...
 struct sysstat_item {
     char name[32];
     uint64_t id;    // of things that are given names again: another id is another thing
+    bool torn;      // the name went from one thing to another while it was read
     uint64_t v[24]; // counters; which is which only sysstat.c and sysstat_rate.c know
 };
 

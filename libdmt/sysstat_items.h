@@ -6,6 +6,9 @@
 
 #include "sysstat.h"
 
+/** The item NAME of a reading, most likely number NEAR; NULL: none. */
+const struct sysstat_item *sysstat_find(const struct sysstat_reading *in, const char *name, size_t near);
+
 // /proc/stat, clock ticks
 enum { CPU_USER, CPU_NICE, CPU_SYSTEM, CPU_IDLE, CPU_IOWAIT, CPU_IRQ, CPU_SOFTIRQ, CPU_STEAL, CPU_GUEST, CPU_GUEST_NICE, CPU_FIELDS };
 
@@ -15,7 +18,7 @@ enum {
     DISK_WRITES, DISK_WRITES_MERGED, DISK_WRITE_SECTORS, DISK_WRITE_MS,
     DISK_IN_FLIGHT, DISK_BUSY_MS, DISK_QUEUE_MS,
     DISK_DISCARDS, DISK_DISCARDS_MERGED, DISK_DISCARD_SECTORS, DISK_DISCARD_MS, DISK_FLUSHES, DISK_FLUSH_MS,
-    DISK_FIELDS, DISK_SIZE = DISK_FIELDS, DISK_SEQUENCE
+    DISK_FIELDS, DISK_SIZE = DISK_FIELDS
 };
 enum { DISK_SECTOR = 512 }; // bytes, whatever the disk's own sectors are
 

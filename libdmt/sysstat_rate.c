@@ -2,8 +2,6 @@
 #include "sysstat.h"
 #include "sysstat_items.h"
 
-#include <string.h>
-
 // The two readings of one item. Deltas are asked for one by one; `broken` says in the end
 // that one of them was no delta.
 struct pair {
@@ -171,19 +169,6 @@ static void levels(enum sysstat_resource resource, const struct sysstat_item *no
     }
 }
 
-static const struct sysstat_item *same_item(enum sysstat_resource resource, const struct sysstat_reading *in,
-                                            const struct sysstat_item *item)
-{
-    for (size_t i = 0; in && i < in->n; i++) {
-        const struct sysstat_item *other = &in->items[i];
-        if (strcmp(other->name, item->name) == 0)
-            return other->id == item->id && (resource != SYSSTAT_DISK || other->v[DISK_SEQUENCE] == item->v[DISK_SEQUENCE])
-                       ? other
-                       : NULL;
-    }
-    return NULL;
-}
-
 bool sysstat_rates(enum sysstat_resource resource, const struct sysstat_reading *before,
                    const struct sysstat_reading *after, const struct sysstat_item *now, struct sysstat_row *ret)
 {
@@ -194,10 +179,10 @@ bool sysstat_rates(enum sysstat_resource resource, const struct sysstat_reading 
                                 .unit = resource == SYSSTAT_CPU || resource == SYSSTAT_PRESSURE ? USED_SECONDS : USED_BYTES};
     levels(resource, now, &level);
     *ret = level;
-    struct pair pair = {.before = same_item(resource, before, now), .now = now};
-    if (!pair.before || after->when <= before->when)
+    const struct sysstat_item *was = before ? sysstat_find(before, now->name, (size_t)(now - after->items)) : NULL;
+    if (!was || was->id != now->id || was->torn || now->torn || after->when <= before->when)
         return true;
-    pair.ns = after->when - before->when;
+    struct pair pair = {.before = was, .now = now, .ns = after->when - before->when};
     rates[resource](&pair, ret);
     if (pair.broken)
         *ret = level;

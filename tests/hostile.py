@@ -384,7 +384,8 @@ def terminal(total):
                 text = on_terminal(["dmt-ps", "-o", "pid," + column, *pids_of(processes)], width)
                 check_safe(text, "\n")
                 lines = text.decode()[:-1].split("\n")
-                assert [int(line.split()[0]) for line in lines[1:]] == [process.pid for process in processes]
+                for process, line in zip(processes, lines[1:]):
+                    assert line.split()[0] == str(process.pid), (width, process.pid, line)
             done += len(processes)
     print("%d rows with hostile names on a terminal, nothing raw" % (6 * done))
 

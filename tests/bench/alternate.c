@@ -7,6 +7,9 @@
  *   cpu       ms of user and system time
  *   maxrss    KiB of peak resident memory
  *   syscalls  calls per line of output below its header, as strace -f -c counts them; once, they do not vary
+ *   sample    ms of user and system time for one report more of a command that goes on reporting: its word N is
+ *             FEW in one run and MANY in the next, the difference is divided by what they differ in. So neither
+ *             the start nor the first look counts. Each value is a mean already: fewer rounds will do.
  * GOAL is the largest ratio that is ok or, as `<=BOUND` with any text after it, the largest value of ours.
  * A command is split at blanks, without quoting; after `sh -c ` all the rest is one argument.
  *
@@ -27,22 +30,25 @@
 #include <unistd.h>
 
 #define MAX_ARGS 64
-#define MIN_ROUNDS 10
+#define FEW 2
+#define MANY 6
+#define MIN_ROUNDS (what == SAMPLE ? 3 : 10)
 #define MAX_ROUNDS 9999
 
 #define warn(format, ...) fprintf(stderr, "alternate: " format "\n", ##__VA_ARGS__)
 #define fail(status, ...) (warn(__VA_ARGS__), exit(status))
 
-enum { WALL, CPU, MAXRSS, SYSCALLS, MEASURES };
+enum { WALL, CPU, MAXRSS, SYSCALLS, SAMPLE, MEASURES };
 static const struct {
 	const char *name;
 	int places;
-} measures[MEASURES] = { { "wall", 3 }, { "cpu", 3 }, { "maxrss", 0 }, { "syscalls", 2 } };
+} measures[MEASURES] = { { "wall", 3 }, { "cpu", 3 }, { "maxrss", 0 }, { "syscalls", 2 }, { "sample", 3 } };
 
 struct command {
 	const char *text;
 	char path[4096];
 	char *argv[MAX_ARGS + 1];
+	char **reports; /* the word N, or NULL */
 };
 
 /* PATH is searched here, once: inside a sample the search would cost the command that stands later in it. */
@@ -62,6 +68,10 @@ static void command_init(struct command *c, const char *text)
 
 	c->text = text;
 	c->argv[n] = NULL;
+	c->reports = NULL;
+	for (int i = 1; i < n; i++)
+		if (strcmp(c->argv[i], "N") == 0)
+			c->reports = &c->argv[i];
 	snprintf(c->path, sizeof c->path, "%s", c->argv[0]);
 	while (strchr(c->argv[0], '/') == NULL && dirs != NULL) {
 		snprintf(c->path, sizeof c->path, "%s/%s", strsep(&dirs, ":"), c->argv[0]);
@@ -130,6 +140,25 @@ static int run_traced(const struct command *c, double ret[MEASURES])
 	return 0;
 }
 
+static int run_reports(const struct command *c, int n, int out, int errors, double ret[MEASURES])
+{
+	char count[16];
+
+	snprintf(count, sizeof count, "%d", n);
+	*c->reports = count;
+	return run(c, out, errors, ret);
+}
+
+static int run_sampling(const struct command *c, int out, double ret[MEASURES])
+{
+	double few[MEASURES];
+
+	if (run_reports(c, FEW, out, out, few) != 0 || run_reports(c, MANY, out, out, ret) != 0)
+		return -1;
+	ret[SAMPLE] = (ret[CPU] - few[CPU]) / (MANY - FEW);
+	return 0;
+}
+
 static int by_value(const void *x, const void *y)
 {
 	const double *a = x, *b = y;
@@ -149,14 +178,18 @@ static int measure(const struct command c[2], int what, int rounds, double ret[2
 	double got[MEASURES];
 
 	/* The warm-up keeps its stderr, for a command that fails to say why. */
-	if (run(&c[0], null, STDERR_FILENO, got) != 0 || run(&c[1], null, STDERR_FILENO, got) != 0)
-		return -1;
+	for (int i = 0; i < 2; i++)
+		if ((what == SAMPLE ? run_reports(&c[i], FEW, null, STDERR_FILENO, got)
+				    : run(&c[i], null, STDERR_FILENO, got)) != 0)
+			return -1;
 	if (what == SYSCALLS)
 		rounds = 1;
 	for (int i = 0; i < 2 * rounds; i++) {
 		int who = (i ^ i / 2) & 1; /* 0 1, 1 0, 0 1 … */
 
-		if ((what == SYSCALLS ? run_traced(&c[who], got) : run(&c[who], null, null, got)) != 0)
+		if ((what == SYSCALLS ? run_traced(&c[who], got)
+		     : what == SAMPLE ? run_sampling(&c[who], null, got)
+				      : run(&c[who], null, null, got)) != 0)
 			return -1;
 		values[who][i / 2] = got[what];
 	}
@@ -175,15 +208,18 @@ int main(int argc, char **argv)
 	while (argc > 2 && what < MEASURES && strcmp(measures[what].name, argv[2]) != 0)
 		what++;
 	if (argc < 6 || argc > 7 || what == MEASURES || rounds < MIN_ROUNDS || rounds > MAX_ROUNDS)
-		fail(2, "usage: alternate NAME wall|cpu|maxrss|syscalls GOAL OURS THEIRS [ROUNDS]");
+		fail(2, "usage: alternate NAME wall|cpu|maxrss|syscalls|sample GOAL OURS THEIRS [ROUNDS]");
 
 	int bounded = strncmp(argv[3], "<=", 2) == 0;
 	char *end, *number = argv[3] + 2 * bounded;
 	double goal = strtod(number, &end);
 	if (end == number || (*end != '\0' && !bounded))
 		fail(2, "`%s` is no goal", argv[3]);
-	command_init(&c[0], argv[4]);
-	command_init(&c[1], argv[5]);
+	for (int i = 0; i < 2; i++) {
+		command_init(&c[i], argv[4 + i]);
+		if ((what == SAMPLE) != (c[i].reports != NULL))
+			fail(2, "`%s`: the word N goes with the measure sample", argv[4 + i]);
+	}
 
 	CPU_ZERO(&cpu);
 	CPU_SET(sched_getcpu(), &cpu);

@@ -84,11 +84,32 @@ static void test_net(void)
     check(value(SYSSTAT_NET, after, before, 2, 0, VALUE_IN) == NONE);
 }
 
+// Names that are given again: the same name is not the same thing.
+static void test_identity(void)
+{
+    static const char before[] = "  eth0: 1000 10 0 0 0 0 0 0 500 5 0 0 0 0 0 0\n  eth1: 1 1 0 0 0 0 0 0 5 5 0 0 0 0 0 0\n";
+    static const char after[] = "  eth1: 1 1 0 0 0 0 0 0 5 5 0 0 0 0 0 0\n  eth0: 3000 30 0 0 0 0 0 0 500 5 0 0 0 0 0 0\n";
+    struct sysstat_reading a = reading(SYSSTAT_NET, before, 100), b = reading(SYSSTAT_NET, after, 101);
+    struct sysstat_row row;
+    for (int i = 0; i < 6; i++) {
+        a.items[0].id = i == 1;
+        b.items[1].id = i == 2;
+        a.items[0].torn = i == 3;
+        b.items[1].torn = i == 4;
+        check(sysstat_rates(SYSSTAT_NET, &a, &b, &b.items[1], &row));
+        check(row.v[VALUE_IN].set == (i == 0 || i == 5));
+        check(sysstat_rates(SYSSTAT_NET, &a, &b, &b.items[0], &row) && row.v[VALUE_IN].set); // no matter to eth1
+    }
+    sysstat_fini(&a);
+    sysstat_fini(&b);
+}
+
 void test_sysstat(void)
 {
     test_cpu();
     test_disk();
     test_net();
+    test_identity();
     static const char calm[] = "some avg10=1.25 avg60=0.00 avg300=0.00 total=1000000\nfull avg10=0.50 avg60=0.00 avg300=0.00 total=500000\n";
     static const char busy[] = "some avg10=2.00 avg60=0.00 avg300=0.00 total=1500000\nfull avg10=0.75 avg60=0.00 avg300=0.00 total=600000\n";
     check(value(SYSSTAT_PRESSURE, calm, busy, 1, 0, VALUE_PERCENT) == 5000);
