@@ -42,6 +42,18 @@ static bool holds(const struct numbers *list, int64_t value)
 
 // --- what is wanted --------------------------------------------------------------
 
+static const char special[] = "\\^$.|?*+()[]{}";
+
+// The plain characters that an expression begins with. With an alternative none is sure to
+// be there, and a character before a count may be there no time.
+static size_t plain_beginning(const char *pattern)
+{
+    size_t n = strcspn(pattern, special);
+    if (strchr(pattern, '|'))
+        return 0;
+    return n > 0 && pattern[n] && strchr("*?+{", pattern[n]) ? n - 1 : n;
+}
+
 static int compile(struct match *m, const char *expression, const char *pattern)
 {
     int code = regcomp(&m->regex, expression, REG_EXTENDED | REG_NOSUB | (m->ignore_case ? REG_ICASE : 0));
@@ -57,10 +69,12 @@ static int compile(struct match *m, const char *expression, const char *pattern)
 int match_pattern(struct match *m, const char *pattern)
 {
     m->needs |= m->full ? PROC_CMDLINE : PROC_COMM;
-    if (!strpbrk(pattern, "\\^$.|?*+()[]{}")) {
+    if (!strpbrk(pattern, special)) {
         m->literal = pattern;
         return 0;
     }
+    m->prefix = pattern;
+    m->prefix_len = m->ignore_case ? 0 : plain_beginning(pattern);
     if (compile(m, pattern, pattern) < 0 || !m->exact)
         return m->has_regex ? 0 : -1;
     // Once more as a whole: first alone, because `a)|(b` is no expression but between brackets.
@@ -277,6 +291,8 @@ int match_no_ancestors(struct match *m, const struct procs *ps)
 static bool test_text(const struct match *m, const char *text, size_t len)
 {
     // The text may hold zero bytes only where the caller let them: C string rules are enough.
+    if (m->has_regex && m->prefix_len > 0 && !memmem(text, len, m->prefix, m->prefix_len))
+        return false;
     if (m->has_regex)
         return regexec(&m->regex, text, 0, NULL, 0) == 0;
     if (m->exact)

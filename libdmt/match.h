@@ -19,6 +19,8 @@ struct match {
     const char *literal; // a pattern without special characters
     regex_t regex;
     bool has_regex;
+    const char *prefix;  // bytes that every match of the regex holds, a quick test before it
+    size_t prefix_len;
     // Lists: one of their values, where there are any.
     struct numbers euid, ruid, rgid, pgid, sid, ppid;
     struct numbers pids;     // descendants, each with its start: pid, start, pid, start, ...

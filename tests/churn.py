@@ -9,13 +9,11 @@ naive: a reader that opens file after file by its path, to see that the test can
 """
 
 import collections
-import ctypes
 import mmap
 import os
 import platform
 import re
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -37,12 +35,12 @@ KINDS = {
     "pids": ["dmt-find", "-l", "-f", "^stable-"],
 }
 
-ONE_MORE = struct.Struct("=Q")
+COUNT = struct.Struct("=Q")
 
 
 def make_links(top):
     """TOP/NAME/NAME for each name: the fixture's program."""
-    program = os.path.join(top, "program")
+    program = os.path.join(top, "churn")
     shutil.copy(os.path.join(os.environ["DMT_BUILD"], "fixtures", "churn"), program)
     for kind, number in ("token", TOKENS), ("stable", STABLE):
         for i in range(number):
@@ -87,7 +85,8 @@ def naive_listing():
             cwd, exe = os.readlink("/proc/%s/cwd" % pid), os.readlink("/proc/%s/exe" % pid)
         except OSError:
             continue
-        rows.append({"pid": pid, "name": name, "args": args or "-", "argv": args or "-", "cwd": cwd, "exe": exe})
+        args = args or "-"
+        rows.append({"pid": pid, "name": name, "args": args, "argv": args, "cwd": cwd, "exe": exe})
     return rows
 
 
@@ -95,16 +94,17 @@ def tokens(row):
     """Those of a row: one, or the row is torn."""
     found = set(TOKEN.findall(" ".join(row.values())))
     user = row.get("user", "")
-    if user.isdigit():
+    if user.isdigit() and int(user) >= FIRST_USER:
         found.add("token-%04d" % (int(user) - FIRST_USER))
     return found
 
 
 def two_programs(row):
     """Whether part of it is from before execve and part from after. In the middle there are no arguments."""
-    parts = [row[column].rpartition("/")[2] for column in ("name", "args", "exe") if column in row]
-    before = any(re.match("churn|program", part) for part in parts)
-    return before and any(TOKEN.match(part) for part in parts) and row.get("args", "-") != "-"
+    if row.get("args", "-") == "-":
+        return False
+    parts = row["name"], row["args"], row["exe"].rpartition("/")[2]
+    return any(part.startswith("churn") for part in parts) and any(TOKEN.match(part) for part in parts)
 
 
 def whole(row):
@@ -127,7 +127,13 @@ def watch(kind, listings, processes, spawner, count):
     stable = None
     sums = collections.Counter()
     torn = []
-    while made < listings or ONE_MORE.unpack(count[:])[0] < processes or (kind == "naive" and not torn and made < 2000):
+
+    def more():
+        if kind == "naive" and not torn and made < 2000:
+            return True
+        return made < listings or COUNT.unpack(count[:])[0] < processes
+
+    while more():
         rows = naive_listing() if kind == "naive" else listing(kind)
         made += 1
         assert spawner.poll() is None, "the fixture has ended"
@@ -146,7 +152,7 @@ def watch(kind, listings, processes, spawner, count):
             sums["mixed"] += two_programs(row)
             if len(found) > 1 or two_programs(row):
                 torn.append(row)
-    total = ONE_MORE.unpack(count[:])[0]
+    total = COUNT.unpack(count[:])[0]
     figure = "%s: %d processes during %d listings, %d rows of them, %d whole, %d torn, %d of two programs"
     print(figure % (kind, total, made, *(sums[key] for key in ("seen", "whole", "torn", "mixed"))))
     assert kind == "pids" or sums["whole"], "no short-lived process was seen"
@@ -154,7 +160,6 @@ def watch(kind, listings, processes, spawner, count):
 
 
 def main(kind, listings, processes):
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     top = tempfile.mkdtemp(dir=os.environ.get("BATS_TEST_TMPDIR"))
     program = make_links(top)
     small_namespace()
@@ -163,7 +168,7 @@ def main(kind, listings, processes):
         try:
             assert spawner.stdout.readline() == b"ready\n"
             with open(os.path.join(top, "count"), "rb") as file:
-                with mmap.mmap(file.fileno(), ONE_MORE.size, prot=mmap.PROT_READ) as count:
+                with mmap.mmap(file.fileno(), COUNT.size, prot=mmap.PROT_READ) as count:
                     torn = watch(kind, int(listings), int(processes), spawner, count)
         finally:
             spawner.kill()

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 PROCESSES = 200
@@ -358,17 +359,19 @@ def on_terminal(argv, columns):
     termios.tcsetattr(theirs, termios.TCSANOW, attributes)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
     child = subprocess.Popen(argv, stdout=theirs, stderr=subprocess.PIPE)
-    os.close(theirs)
+    # A last byte of ours: a terminal that is closed may lose what it has not handed on.
+    end = threading.Thread(target=lambda: (child.wait(), os.write(theirs, b"\0")))
+    end.start()
     text = b""
-    try:
-        while part := os.read(ours, 65536):
-            text += part
-    except OSError:  # EIO: nobody has the other end open any more
-        pass
+    while not text.endswith(b"\0"):
+        text += os.read(ours, 65536)
+    end.join()
     os.close(ours)
-    said = child.communicate()[1]
+    os.close(theirs)
+    said = child.stderr.read()
+    child.stderr.close()
     assert child.returncode == 0 and said == b"", (argv[:6], child.returncode, said)
-    return text
+    return text[:-1]
 
 
 def terminal(total):
@@ -384,6 +387,7 @@ def terminal(total):
                 text = on_terminal(["dmt-ps", "-o", "pid," + column, *pids_of(processes)], width)
                 check_safe(text, "\n")
                 lines = text.decode()[:-1].split("\n")
+                assert len(lines) == len(processes) + 1, column
                 for process, line in zip(processes, lines[1:]):
                     assert line.split()[0] == str(process.pid), (width, process.pid, line)
             done += len(processes)

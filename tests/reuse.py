@@ -28,7 +28,8 @@ rng = random.Random(SEED)
 class Fixture:
     def __init__(self, gap):
         program = os.path.join(os.environ["DMT_BUILD"], "fixtures", "reuse")
-        self.child = subprocess.Popen([program, str(gap)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self.child = subprocess.Popen([program, str(gap)], stdin=pipe, stdout=pipe, text=True)
         assert self.child.stdout.readline() == "ready\n"
 
     def __enter__(self):
@@ -111,7 +112,8 @@ def still(form, total):
             refused(["dmt-kill", thread], [thread])
             refused(["dmt-ps", "-H", stale], [stale])
             before = fixture.hits(neighbour)
-            refused(["dmt-kill", "-"], [stale, thread], "handle\tname\n%s\tx\n%s\n%s\n" % (stale, neighbours, thread))
+            lines = "handle\tname\n%s\tx\n%s\n%s\n" % (stale, neighbours, thread)
+            refused(["dmt-kill", "-"], [stale, thread], lines)
             assert fixture.hits(neighbour) == before + 1, "a good handle between bad ones did not hit once"
             wrong += fixture.hits(number)
 
@@ -126,7 +128,8 @@ def still(form, total):
                 fixture.end(pid)
                 pid, tid = rng.randrange(2000, 15000), rng.randrange(15000, 30000)
                 number = fixture.born(pid, tid)
-    print("%s: %d times another's pid, %d wrong hits; %d right handles, each hit once" % (form, total, wrong, right))
+    figure = "%s: %d times another's pid, %d wrong hits; %d right handles, each hit once"
+    print(figure % (form, total, wrong, right))
     assert wrong == 0
 
 
@@ -134,9 +137,9 @@ def time_of_start():
     """Microseconds that dmt-kill takes, from its start to its end."""
     times = []
     for _ in range(9):
-        with subprocess.Popen(["dmt-kill", "--dry-run", "-H", "1999"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        with subprocess.Popen(["dmt-kill", "--dry-run", "-H", "1999"], stdout=subprocess.DEVNULL) as child:
             began = time.monotonic()
-            child.communicate()
+            child.wait()
             times.append(int((time.monotonic() - began) * 1e6))
     return sorted(times)[4]
 
@@ -156,7 +159,8 @@ def race(form, total):
             text = handle + "\n" if way[-1] == "-" else None
             times = 1 if form == "start" else rng.randrange(1, 4)
             fixture.ask("ripe")
-            with subprocess.Popen(way, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            pipe = subprocess.PIPE
+            with subprocess.Popen(way, stdin=pipe, stdout=pipe, stderr=pipe) as child:
                 if text:
                     child.stdin.write(text.encode())
                     child.stdin.close()
@@ -168,7 +172,7 @@ def race(form, total):
             wrong += fixture.hits(number + 1, number + times)
             gone += child.returncode
             number += times
-    figure = "%s: %d times replaced while dmt-kill starts: %d signals to the first process, %d refused, %d wrong hits"
+    figure = "%s: %d times replaced while dmt-kill starts: %d hit the first, %d refused, %d wrong hits"
     print(figure % (form, total, total - gone, gone, wrong))
     if form == "pid":
         assert wrong > 0, "even a bare pid never hit the wrong process: the test would find nothing"
@@ -178,7 +182,7 @@ def race(form, total):
 
 
 def steps(fixture, form, command_of):
-    """Runs a command again and again, with the process replaced after its system call 1, 2, ... up to the last."""
+    """A command again and again, with the process replaced after its system call 1, 2, ... up to the last."""
     pid, tid, k = 2000, 3000, 0
     number = new = fixture.born(pid, tid)
     while new:
@@ -209,7 +213,7 @@ def step(form):
                     calls += 1
                     gone += status
                     wrong += fixture.hits(number + 1, new)
-    figure = "%s: replaced after each of %d system calls: %d signals to the first process, %d refused, %d wrong hits"
+    figure = "%s: replaced after each of %d system calls: %d hit the first, %d refused, %d wrong hits"
     print(figure % (form, calls, calls - gone, gone, wrong))
     if form == "pid":
         assert wrong > 0, "even a bare pid never hit the wrong process: the test would find nothing"
@@ -235,14 +239,16 @@ def rows():
                 assert "-x" not in what[1] or not got or got[0].startswith(handle), (what, got, known)
                 calls += new > 0
                 shown += len(got)
-    print("replaced after each of %d system calls of dmt-ps and dmt-find: %d rows, 0 of two processes" % (calls, shown))
+    figure = "replaced after each of %d system calls of dmt-ps and dmt-find: %d rows, 0 of two processes"
+    print(figure % (calls, shown))
 
 
 if __name__ == "__main__":
     if sys.argv[1] in ("step", "rows"):  # a leak checker cannot work under a tracer
         os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     try:
-        {"still": still, "race": race, "step": step, "rows": rows}[sys.argv[1]](*(int(w) if w.isdigit() else w for w in sys.argv[2:]))
+        words = [int(word) if word.isdigit() else word for word in sys.argv[2:]]
+        {"still": still, "race": race, "step": step, "rows": rows}[sys.argv[1]](*words)
     except BaseException:
         print("DMT_SEED=%d" % SEED, file=sys.stderr)
         raise

@@ -67,11 +67,16 @@ def rows(*arguments, command=("dmt-stat",)):
 
 
 def reports(table):
-    """Rows in lists, one for each point in time."""
-    found = {}
+    """Rows in lists, one for each report: another time, or what had a row already. TABLE is of whole reports."""
+    found, when, seen = [], None, set()
     for row in table:
-        found.setdefault(row["when"], []).append(row)
-    return list(found.values())
+        what = tuple(row.get(key) for key in ("resource", "name", "pid", "tid"))
+        if row["when"] != when or what in seen:
+            found.append([])
+            when, seen = row["when"], set()
+        seen.add(what)
+        found[-1].append(row)
+    return found
 
 
 class Running:

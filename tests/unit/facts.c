@@ -244,6 +244,10 @@ void test_match(void)
     check(MATCH("BASH", false, true, true, "bash", "x") && MATCH("BAS", false, false, true, "bash", "x"));
     check(MATCH("B.SH", false, true, true, "bash", "x") && !MATCH("BASH", false, false, false, "bash", "x"));
     check(MATCH("run --fast", true, false, false, "x", "/bin/run\0--fast") && MATCH("/bin/run --fast", true, true, false, "x", "/bin/run\0--fast"));
+    check(MATCH("ab*c", false, false, false, "ac", "x") && MATCH("ab?c", false, false, false, "ac", "x"));
+    check(MATCH("ab{0}c", false, false, false, "ac", "x") && MATCH("ab+c", false, false, false, "abbc", "x"));
+    check(MATCH("ab(c|d)", false, false, false, "abd", "x") && MATCH("abc|d", false, false, false, "d", "x"));
+    check(MATCH("ab[c]", false, false, true, "ABC", "x") && !MATCH("ab[c]", false, false, false, "ABC", "x"));
     // A name of 15 bytes goes on in the arguments, if they begin alike.
     check(MATCH("very-long-name-of-it", false, true, false, "very-long-name-", "/opt/very-long-name-of-it\0-x"));
     check(MATCH("very-long-name-of-it", false, true, false, "very-long-name-", "/bin/sh\0-e\0/opt/very-long-name-of-it"));
