@@ -14,6 +14,7 @@ The escapes are written here from the interface page alone. DMT_SEED repeats a r
 
 import csv
 import fcntl
+import io
 import json
 import os
 import pty
@@ -82,19 +83,30 @@ def check_safe(output, separators):
 # --- hostile text --------------------------------------------------------------------
 
 PIECES = [
-    *("\t", "\n", "\r", "\r\n", "\x1b[31m", "\x1b[2J", "\x1b]0;owned\x07", "\x1b]52;c;aGk=\x07", "\x1b(0", "\a", "\b"),
-    *("\x01", "\x7f", "\x80", "\x85", "\x9b31m", "\x9d0;owned\x9c", "\u061c", "\u200e", "\u200f", "\u2028", "\u2029"),
-    *("\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff", "\u200b"),
-    *('"', '""', "'", "`", "\\", "\\\\", "\\t", "\\n", "\\x41", "\\0", "\\x", "$(id)", "%s%n", ") R (", ")", "(", "- -"),
-    *("-", "--", "=", "+", "@", ",", ";", "|", "#", " ", "  ", "\u00a0", "*", "[a", "a{2", "pid", "name", "0x1F", "NaN"),
-    *("\ufffd", "\u00e9", "e\u0301", "\u6f22", "\U0001f600", "\U0010ffff", "\u07ff", "\u0800", "\uffff", "null", "1e9"),
+    # controls, escape sequences, C1
+    "\t", "\n", "\r", "\r\n", "\a", "\b", "\x01", "\x7f", "\x80", "\x85", "\x1b[31m", "\x1b[2J", "\x1b(0",
+    "\x1b]0;owned\x07", "\x1b]52;c;aGk=\x07", "\x9b31m", "\x9d0;owned\x9c",
+    # bidi controls, ends of lines, what has no width
+    "\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067",
+    "\u2068", "\u2069", "\u2028", "\u2029", "\ufeff", "\u200b", "e\u0301", "\u00a0",
+    # what means something to somebody
+    '"', '""', "'", "`", "\\", "\\\\", "\\t", "\\n", "\\x41", "\\0", "\\x", "$(id)", "%s%n", ") R (", ")", "(",
+    "- -", "-", "--", "=", "+", "@", ",", ";", "|", "#", " ", "  ", "*", "[a", "a{2", "pid", "name", "0x1F",
+    "NaN", "null", "1e9",
+    # the ends of UTF-8
+    "\u00e9", "\u07ff", "\u0800", "\u6f22", "\ufffd", "\uffff", "\U0001f600", "\U0010ffff",
 ]
 PIECES = [piece.encode() for piece in PIECES] + [
-    *(b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\x81", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xf0\x80\x80\xaf", b"\xc2", b"\xe2\x82"),
-    *(b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xed\xb0\x80", b"\xed\xa0\x80\xed\xb0\x80", b"\xf4\x90\x80\x80", b"\xf5", b"\xf8\x88"),
-    *(b"\xfe", b"\xff", b"\x9b31m", b"\x85", b"\xe2\x80", b"\xc2\xc2\x9b", b"\xe2\x80\xe2\x80\xae"),
+    # what is not UTF-8: stray, overlong, surrogates, too large, cut
+    b"\x80", b"\xbf", b"\x85", b"\x9b31m", b"\xfe", b"\xff", b"\xf5", b"\xf8\x88", b"\xc0\xaf", b"\xc1\x81",
+    b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xf0\x80\x80\xaf", b"\xed\xa0\x80", b"\xed\xb0\x80",
+    b"\xf4\x90\x80\x80", b"\xed\xa0\x80\xed\xb0\x80", b"\xc2", b"\xe2\x80", b"\xe2\x82", b"\xf0\x9f\x98",
+    b"\xc2\xc2\x9b", b"\xe2\x80\xe2\x80\xae",
 ]
-WHOLE = [b"", b"-", b"--", b'"', b"\\", b"\\0", b" ", b"\n", b"\t", b"-\n", b"\x1b", b") R (", b"-e", b"null", b"\xff", b'"a"']
+WHOLE = [
+    b"", b"-", b"--", b"-e", b"-\n", b'"', b'"a"', b"\\", b"\\0", b" ", b"\n", b"\t", b"\x1b", b") R (",
+    b"null", b"\xff",
+]
 
 
 def hostile(most):
@@ -153,7 +165,8 @@ class Fixture:
         self.copy = self.top + b"/copy"  # links go no further than a file system
         shutil.copy(self.program, self.copy)
         self.n = processes
-        self.child = subprocess.Popen([self.program, str(processes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pipe = subprocess.PIPE
+        self.child = subprocess.Popen([self.program, str(processes)], stdin=pipe, stdout=pipe)
         assert self.child.stdout.readline() == b"ready\n"
 
     def __enter__(self):
@@ -179,14 +192,16 @@ class Fixture:
             name, vector, file = hostile(15), hostile_vector(), None
             if rng.random() < 0.05:  # a name that the kernel cuts: one of the first arguments has all of it
                 name = (name + b"long name beyond")[:15].replace(b"/", b"_")
-                vector = b"sh\0" * rng.randrange(3) + b"/" + hostile(9) + b"/" + name + hostile(40).replace(b"/", b"_") + b"\0" + vector
+                path = b"/" + hostile(9) + b"/" + name + hostile(40).replace(b"/", b"_")
+                vector = b"sh\0" * rng.randrange(3) + path + b"\0" + vector
             if way == "x":
                 file = self.make_file()
                 vector = vector.rstrip(b"\0") + b"\0"  # execve always ends the last one
             wanted.append((way, name, vector, file))
         lines = []
         for index, (way, name, vector, file) in enumerate(wanted):
-            lines.append("%d %s %s %s %s\n" % (index, way, name.hex() or "-", vector.hex() or "-", (file or b"").hex()))
+            texts = [text.hex() or "-" for text in (name, vector, file or b"")]
+            lines.append("%d %s %s\n" % (index, way, " ".join(texts)))
         self.child.stdin.write("".join(lines).encode())
         self.child.stdin.flush()
         processes = [None] * self.n
@@ -226,7 +241,8 @@ def columns_of(process):
 def check_field(process, column, field):
     value = columns_of(process)[column]
     assert unescape(field) == value, "%s of %d: %r is not %r" % (column, process.pid, field, value)
-    assert field == escape(value), "%s of %d: %r, the rules say %r" % (column, process.pid, field, escape(value))
+    rule = escape(value)
+    assert field == rule, "%s of %d: %r, the rules say %r" % (column, process.pid, field, rule)
 
 
 # --- names ---------------------------------------------------------------------------
@@ -299,7 +315,8 @@ def names(total):
                 tree = run("dmt-ps", "--tree", "-o", "pid,tree", *pids).replace(b"tree", b"name", 1)
                 check_tsv(tree, sorted(processes, key=lambda process: process.pid), ["pid", "name"])
                 check_tsv(run("dmt-ps", "-T", "-o", "pid,name,args", *pids), processes, ["pid", "name", "args"])
-                check_tsv(run("dmt-ps", "-o", "pid,name", "-", input="\n".join(pids).encode()), processes, ["pid", "name"])
+                lines = "\n".join(pids).encode()
+                check_tsv(run("dmt-ps", "-o", "pid,name", "-", input=lines), processes, ["pid", "name"])
             done += len(processes)
             files += sum(process.file is not None for process in processes)
     print("%d processes with hostile names (%d of them also file and directory), 0 wrong" % (done, files))
@@ -343,7 +360,8 @@ def find(total):
                 found = run("dmt-find", "-fx", "--", pattern_of(process.args)).decode().split()
                 assert set(found) & ours == by_args, (process.args, found)
                 if len(found) == 1:
-                    rows = run("dmt-find", "-fx", "--columns=pid,name,args,argv", "--", pattern_of(process.args))
+                    pattern = pattern_of(process.args)
+                    rows = run("dmt-find", "-fx", "--columns=pid,name,args,argv", "--", pattern)
                     check_tsv(rows, [process], ["pid", "name", "args", "argv"])
     print("%d processes found by a hostile name, 0 wrong" % done)
 
@@ -399,26 +417,32 @@ def terminal(total):
 
 def messages(total):
     commands = [
-        *(["dmt-kill", "--dry-run", "--", None], ["dmt-kill", "--dry-run", "-s", None, "1"], ["dmt-ps", "--", None]),
-        *(["dmt-ps", "-o", None], ["dmt-ps", "--sort", None], ["dmt-ps", "--format", None], ["dmt-ps", "-p", None]),
-        *(["dmt-find", "-u", None], ["dmt-find", "-r", None], ["dmt-find", "-g", None], ["dmt-find", "--", b"(", None]),
-        *(["dmt-find", "--ns", None], ["dmt-find", "--descendants", None], ["dmt-kill", "--dry-run", "-q", None, "1"]),
+        ["dmt-kill", "--dry-run", "--", None],
+        ["dmt-kill", "--dry-run", "-s", None, "1"],
+        ["dmt-kill", "--dry-run", "-q", None, "1"],
+        ["dmt-ps", "--", None],
+        ["dmt-ps", "-p", None],
+        ["dmt-ps", "-o", None],
+        ["dmt-ps", "--sort", None],
+        ["dmt-ps", "--format", None],
+        ["dmt-find", "-u", None],
+        ["dmt-find", "-g", None],
+        ["dmt-find", "-r", None],
+        ["dmt-find", "--ns", None],
+        ["dmt-find", "--descendants", None],
+        ["dmt-find", "--", "(", None],
+        ["dmt-kill", "--dry-run", "-H", "-"],
     ]
-    for done in range(total):
-        # It begins with a letter that is none of a command's own words, and never is a number.
+    for i in range(total):
+        # It begins like no word that a command knows, and is no number.
         text = b"zq" + hostile(60)
         if rng.random() < 0.02:
             text += hostile(60) * 100  # longer than any message
-        argv = [text if word is None else word for word in commands[done % len(commands)]]
-        if b"--format" in argv or rng.random() < 0.1:
-            argv[-1:] = [b"--" + text]
-            if b"--" in argv[:-1] or "--" in argv[:-1]:
-                argv.remove("--")
-        more = {}
+        argv = [text if word is None else word for word in commands[i % len(commands)]]
         if rng.random() < 0.1:
-            argv = ["dmt-kill", "--dry-run", "-H", "-"]
-            more["input"] = b"zq" + hostile(60).replace(b"\n", b"").replace(b"\0", b"") + b"\n"
-        done = subprocess.run(argv, capture_output=True, check=False, **more)
+            argv = [argv[0], b"--" + text]
+        line = text.replace(b"\n", b"") + b"\n"
+        done = subprocess.run(argv, input=line, capture_output=True, check=False)
         assert done.returncode == 2 and done.stdout == b"", (argv, done)
         assert done.stderr.endswith(b"\n") and done.stderr.count(b"\n") == 1, (argv, done.stderr)
         check_safe(done.stderr, "\n")
@@ -442,24 +466,26 @@ def table(directory, total):
     for name, content in ("table.tsv", tsv), ("table.json", as_json):
         with open(os.path.join(directory, name), "wb") as file:
             file.write(content)
+    expected = [[value if value is None else value.hex() for value in row] for row in expected]
     with open(os.path.join(directory, "expected"), "w", encoding="ascii") as file:
-        json.dump([columns] + [[value if value is None else value.hex() for value in row] for row in expected], file)
+        json.dump([columns, *expected], file)
 
 
 def read_csv(text):
-    return [[field.encode() for field in row] for row in csv.reader(text.decode().splitlines(True), "excel-tab")]
+    rows = csv.reader(io.StringIO(text.decode(), newline=""), "excel-tab")
+    return [[field.encode() for field in row] for row in rows]
 
 
 def read_objects(text):
     rows = [{name: str(value) for name, value in row.items()} for row in json.loads(text)]
-    return [[name.encode() for name in rows[0]]] + [[value.encode() for value in row.values()] for row in rows]
+    return [[field.encode() for field in fields] for fields in (list(rows[0]), *(row.values() for row in rows))]
 
 
 def read_miller(text):
     """Miller's own TSV: it decodes \\t \\n \\r when it reads, and writes a backslash as two."""
     own = {b"\\": b"\\", b"t": b"\t", b"n": b"\n", b"r": b"\r"}
     rows = [line.split(b"\t") for line in text.removesuffix(b"\n").split(b"\n")]
-    return [[re.sub(rb"\\([\\tnr])", lambda found: own[found.group(1)], field) for field in row] for row in rows]
+    return [[re.sub(rb"\\([\\tnr])", lambda found: own[found[1]], field) for field in row] for row in rows]
 
 
 READERS = {
@@ -472,46 +498,54 @@ READERS = {
 }
 
 
-def same(form, directory):
+def read_expected(directory):
+    """The names of the columns, and the rows: of bytes, and None."""
     with open(os.path.join(directory, "expected"), encoding="ascii") as file:
-        columns, *expected = json.load(file)
+        columns, *rows = json.load(file)
+    return columns, [[value if value is None else bytes.fromhex(value) for value in row] for row in rows]
+
+
+def same(form, directory):
+    columns, expected = read_expected(directory)
     got = READERS[form](sys.stdin.buffer.read())
     assert got[0] == [column.encode() for column in columns], got[0]
     assert len(got) == len(expected) + 1, "%d rows of %d" % (len(got) - 1, len(expected))
     for fields, row in zip(got[1:], expected):
         assert len(fields) == len(row), "%d fields: %r" % (len(fields), fields)
         for field, value in zip(fields, row):
-            value = value if value is None else bytes.fromhex(value)
             assert unescape(field) == value, "%r is not %r" % (field, value)
     print("%d rows of %d fields went through" % (len(expected), len(columns)))
 
 
 def same_json(directory):
-    """Standard input: each row as jq prints it again."""
-    with open(os.path.join(directory, "expected"), encoding="ascii") as file:
-        columns, *expected = json.load(file)
+    columns, expected = read_expected(directory)
     lines = sys.stdin.buffer.read().decode().removesuffix("\n").split("\n")
-    assert len(lines) == len(expected)
+    assert len(lines) == len(expected), "%d rows of %d" % (len(lines), len(expected))
     for line, row in zip(lines, expected):
         got = json.loads(line)
-        assert list(got) == columns
+        assert list(got) == columns, line
         for column, value in zip(columns[1:], row[1:]):
-            assert json_shown(got[column]) == json_text(value if value is None else bytes.fromhex(value)), (line, value)
+            assert json_shown(got[column]) == json_text(value), (line, value)
     print("%d objects went through" % len(expected))
 
 
+VERBS = {"names": names, "signals": signals, "find": find, "terminal": terminal, "messages": messages}
+
+
 def main(verb, *words):
-    try:
-        if verb == "table":
-            table(words[0], int(words[1]))
-        elif verb == "same":
-            same_json(words[1]) if words[0] == "json" else same(*words)
-        else:
-            {"names": names, "signals": signals, "find": find, "terminal": terminal, "messages": messages}[verb](int(words[0]))
-    except BaseException:
-        print("DMT_SEED=%d" % SEED, file=sys.stderr)
-        raise
+    if verb == "table":
+        table(words[0], int(words[1]))
+    elif verb == "same" and words[0] == "json":
+        same_json(words[1])
+    elif verb == "same":
+        same(*words)
+    else:
+        VERBS[verb](int(words[0]))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except BaseException:
+        print("DMT_SEED=%d" % SEED, file=sys.stderr)
+        raise
