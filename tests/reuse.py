@@ -165,13 +165,14 @@ def race(form, total):
                     child.stdin.write(text.encode())
                     child.stdin.close()
                     child.stdin = None
-                fixture.ask("swap", pid, int(usual * rng.choice([0.5, 1, 2]) * rng.random()), times)
+                delay = int(usual * rng.choice([0.5, 1, 2]) * rng.random())
+                last = int(fixture.ask("swap", pid, delay, times)[1])
                 output, said = child.communicate()
             assert child.returncode in (0, 1) and output == b"", (way, child.returncode, output, said)
             assert said.count(b"\n") == child.returncode, (way, child.returncode, said)
-            wrong += fixture.hits(number + 1, number + times)
+            wrong += fixture.hits(number + 1, last)
             gone += child.returncode
-            number += times
+            number = last
     figure = "%s: %d times replaced while dmt-kill starts: %d hit the first, %d refused, %d wrong hits"
     print(figure % (form, total, total - gone, gone, wrong))
     if form == "pid":
