@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,7 +73,7 @@ static int open_directory(struct proc *p, int at, const char *name, const char *
         return err_set(ESRCH, "no such %s", what);
     if (dir < 0)
         return err_sys("cannot open /proc/%s", name);
-    p->dir = dir;
+    p->dir = p->open.fd[p->open.n++] = dir;
     p->have = 0;
     return 0;
 }
@@ -97,14 +98,21 @@ int proc_open_thread(const struct proc *process, struct proc *p, pid_t tid)
 
 // Descriptors are handed out lowest first, so those of one process are mostly neighbours:
 // one call closes them all.
-static void close_all(const int *fds, unsigned n)
+static void close_from(struct proc *p, unsigned first)
 {
+    const int *fds = p->open.fd + first;
+    unsigned n = p->open.n - first;
     int low = INT32_MAX, high = -1;
+    p->open.n = first;
+    if (n == 1)
+        close(*fds);
+    if (n <= 1)
+        return;
     for (unsigned i = 0; i < n; i++) {
         low = fds[i] < low ? fds[i] : low;
         high = fds[i] > high ? fds[i] : high;
     }
-    bool neighbours = n > 1 && (unsigned)(high - low) + 1 == n;
+    bool neighbours = (unsigned)(high - low) + 1 == n;
     if (neighbours && syscall(SYS_close_range, (unsigned)low, (unsigned)high, 0U) == 0)
         return;
     for (unsigned i = 0; i < n; i++)
@@ -113,13 +121,7 @@ static void close_all(const int *fds, unsigned n)
 
 void proc_close(struct proc *p)
 {
-    int fds[ARRAY_LEN(p->open.fd) + 1];
-    unsigned n = p->open.n;
-    memcpy(fds, p->open.fd, n * sizeof *fds);
-    if (p->dir >= 0)
-        fds[n++] = p->dir;
-    close_all(fds, n);
-    p->open.n = 0;
+    close_from(p, 0);
     p->dir = -1;
 }
 
@@ -135,15 +137,12 @@ static int load_once(const struct procs *ps, struct proc *p, unsigned needs)
 {
     p->have = 0;
     p->stat = (struct proc_stat){0};
-    close_all(p->open.fd, p->open.n); // of an earlier try
-    p->open.n = 0;
-    for (size_t i = 0; i < proc_nsources; i++) {
-        const struct proc_source *source = &proc_sources[i];
-        if (!(needs & source->need))
-            continue;
+    close_from(p, p->dir >= 0); // of an earlier try
+    for (unsigned left = needs; left; left &= left - 1) {
+        const struct proc_source *source = &proc_sources[__builtin_ctz(left)];
         errno = 0;
         if (source->read(ps, p) == 0)
-            p->have |= source->need;
+            p->have |= left & -left;
         else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) // ours to solve: no value would be a lie
             return err_sys("cannot read its files");
         else if (source->always && (errno == ESRCH || errno == ENOENT))
@@ -201,41 +200,50 @@ int proc_read(const struct procs *ps, struct proc *p, pid_t pid, unsigned needs)
 
 // --- lists ---------------------------------------------------------------------
 
-static void close_list(DIR **dir)
+// A small part at a time: what the kernel touched to list a process is still in the processor's
+// caches when the process is read.
+struct list {
+    int fd;
+    size_t at, len;
+    alignas(struct dirent64) char part[4096];
+};
+
+static void close_list(struct list *l)
 {
-    if (*dir)
-        closedir(*dir);
+    if (l->fd >= 0)
+        close(l->fd);
 }
 #define CLEANUP_LIST CLEANUP(close_list)
 
-static DIR *open_list(int at, const char *name)
-{
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (fd >= 0 && !dir)
-        close(fd);
-    return dir;
-}
-
 // The next numeric name of a directory; 0 at its end.
-static pid_t next_id(DIR *dir)
+static pid_t next_id(struct list *l)
 {
-    for (const struct dirent *e; (e = readdir(dir));) {
+    for (;;) {
+        if (l->at == l->len) {
+            ssize_t n = getdents64(l->fd, l->part, sizeof l->part);
+            if (n <= 0)
+                return 0;
+            l->at = 0;
+            l->len = (size_t)n;
+        }
+        const struct dirent64 *e = (const void *)(l->part + l->at);
+        l->at += e->d_reclen;
         uint64_t id;
         if (e->d_name[0] >= '0' && e->d_name[0] <= '9' &&
             num_uint(e->d_name, strlen(e->d_name), INT32_MAX, &id) == 0)
             return (pid_t)id;
     }
-    return 0;
 }
 
 int proc_each(const struct procs *ps, struct proc *p, unsigned needs, int (*fn)(struct proc *p, void *arg),
               void *arg)
 {
-    CLEANUP_LIST DIR *dir = open_list(ps->fd, ".");
-    if (!dir)
+    CLEANUP_LIST struct list list;
+    list.at = list.len = 0;
+    list.fd = openat(ps->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (list.fd < 0)
         return err_sys("cannot list /proc");
-    for (pid_t pid; (pid = next_id(dir)) > 0;) {
+    for (pid_t pid; (pid = next_id(&list)) > 0;) {
         int stop = proc_read(ps, p, pid, needs);
         if (stop < 0 && err_code() == ESRCH)
             continue;
@@ -250,11 +258,13 @@ int proc_each(const struct procs *ps, struct proc *p, unsigned needs, int (*fn)(
 int proc_each_thread(const struct procs *ps, const struct proc *process, struct proc *p, unsigned needs,
                      int (*fn)(struct proc *p, void *arg), void *arg)
 {
-    CLEANUP_LIST DIR *dir = open_list(process->dir, "task");
-    if (!dir)
+    CLEANUP_LIST struct list list;
+    list.at = list.len = 0;
+    list.fd = openat(process->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (list.fd < 0)
         return errno == EACCES || errno == EPERM ? err_sys("cannot list its threads")
                                                  : err_set(ESRCH, "no such process");
-    for (pid_t tid; (tid = next_id(dir)) > 0;) {
+    for (pid_t tid; (tid = next_id(&list)) > 0;) {
         int stop = proc_open_thread(process, p, tid);
         if (stop == 0)
             stop = proc_load(ps, p, needs);

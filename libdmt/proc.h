@@ -9,30 +9,30 @@
 #include "buf.h"
 #include "procfile.h"
 
-/** What can be read, and what it costs: one file each, unless it says otherwise. */
+/** What can be read, in that order, and what it costs: one file each, unless it says otherwise. */
 enum proc_need {
-    PROC_STAT = 1 << 0,
-    PROC_STATM = 1 << 1,
-    PROC_OWNER = 1 << 2,   // effective uid and gid: one fstat of the directory
-    PROC_COMM = 1 << 3,    // the name alone
-    PROC_STATUS = 1 << 4,
-    PROC_CMDLINE = 1 << 5, // from the target's memory
-    PROC_CGROUP = 1 << 6,
-    PROC_IO = 1 << 7,
-    PROC_SMAPS = 1 << 8,   // walks all page tables
-    PROC_WCHAN = 1 << 9,
-    PROC_OOM = 1 << 10,
-    PROC_OOM_ADJ = 1 << 11,
-    PROC_EXE = 1 << 12,    // links: one readlink each
-    PROC_CWD = 1 << 13,
-    PROC_ROOT = 1 << 14,
-    PROC_NS = 1 << 15,     // eight links
-    PROC_TTY = 1 << 16,    // a link in /sys
-    PROC_FDS = 1 << 17,
-    PROC_CTXSW = 1 << 18,  // the status of every thread
-    PROC_ABI = 1 << 19,
-    PROC_OSREL = 1 << 20,  // the head of the executable
-    PROC_INODE = 1 << 21,  // a pidfd
+    PROC_OWNER = 1 << 0,   // effective uid and gid: one fstat of the directory
+    PROC_INODE = 1 << 1,   // a pidfd
+    PROC_STAT = 1 << 2,    // after those two: it shows that the process was still there
+    PROC_STATM = 1 << 3,
+    PROC_COMM = 1 << 4,    // the name alone
+    PROC_STATUS = 1 << 5,
+    PROC_CMDLINE = 1 << 6, // from the target's memory
+    PROC_CGROUP = 1 << 7,
+    PROC_IO = 1 << 8,
+    PROC_SMAPS = 1 << 9,   // walks all page tables
+    PROC_WCHAN = 1 << 10,
+    PROC_OOM = 1 << 11,
+    PROC_OOM_ADJ = 1 << 12,
+    PROC_EXE = 1 << 13,    // links: one readlink each
+    PROC_CWD = 1 << 14,
+    PROC_ROOT = 1 << 15,
+    PROC_NS = 1 << 16,     // eight links
+    PROC_TTY = 1 << 17,    // a link in /sys
+    PROC_FDS = 1 << 18,
+    PROC_CTXSW = 1 << 19,  // the status of every thread
+    PROC_ABI = 1 << 20,
+    PROC_OSREL = 1 << 21,  // the head of the executable
     PROC_NOW = 1 << 22,    // the clock
 };
 
@@ -73,7 +73,7 @@ struct proc {
     struct {
         int fd[32];
         unsigned n;
-    } open;                // files to be closed together
+    } open;                // the directory, if there is one, and files: to be closed together
 };
 
 /** An open /proc. */

@@ -333,15 +333,29 @@ static int read_now(const struct procs *ps, struct proc *p)
     return 0;
 }
 
-// Owner and inode before stat: stat shows that the process was still there.
+#define BIT(need) __builtin_ctz(need)
 const struct proc_source proc_sources[] = {
-    {PROC_OWNER, true, read_owner},     {PROC_INODE, false, read_inode},     {PROC_STAT, true, proc_read_stat},
-    {PROC_STATM, true, read_statm},     {PROC_COMM, true, read_comm},        {PROC_STATUS, true, read_status},
-    {PROC_CMDLINE, true, read_cmdline}, {PROC_CGROUP, true, read_cgroup},    {PROC_IO, false, read_io},
-    {PROC_SMAPS, false, read_smaps},    {PROC_WCHAN, false, read_wchan},     {PROC_OOM, true, read_oom},
-    {PROC_OOM_ADJ, true, read_oom_adj}, {PROC_EXE, false, read_exe},         {PROC_CWD, false, read_cwd},
-    {PROC_ROOT, false, read_root},      {PROC_NS, false, read_ns},           {PROC_TTY, false, read_tty},
-    {PROC_FDS, false, read_fds},        {PROC_CTXSW, false, read_ctxsw},     {PROC_ABI, false, proc_read_abi},
-    {PROC_OSREL, false, proc_read_osrel},    {PROC_NOW, false, read_now},
+    [BIT(PROC_OWNER)] = {true, read_owner},
+    [BIT(PROC_INODE)] = {false, read_inode},
+    [BIT(PROC_STAT)] = {true, proc_read_stat},
+    [BIT(PROC_STATM)] = {true, read_statm},
+    [BIT(PROC_COMM)] = {true, read_comm},
+    [BIT(PROC_STATUS)] = {true, read_status},
+    [BIT(PROC_CMDLINE)] = {true, read_cmdline},
+    [BIT(PROC_CGROUP)] = {true, read_cgroup},
+    [BIT(PROC_IO)] = {false, read_io},
+    [BIT(PROC_SMAPS)] = {false, read_smaps},
+    [BIT(PROC_WCHAN)] = {false, read_wchan},
+    [BIT(PROC_OOM)] = {true, read_oom},
+    [BIT(PROC_OOM_ADJ)] = {true, read_oom_adj},
+    [BIT(PROC_EXE)] = {false, read_exe},
+    [BIT(PROC_CWD)] = {false, read_cwd},
+    [BIT(PROC_ROOT)] = {false, read_root},
+    [BIT(PROC_NS)] = {false, read_ns},
+    [BIT(PROC_TTY)] = {false, read_tty},
+    [BIT(PROC_FDS)] = {false, read_fds},
+    [BIT(PROC_CTXSW)] = {false, read_ctxsw},
+    [BIT(PROC_ABI)] = {false, proc_read_abi},
+    [BIT(PROC_OSREL)] = {false, proc_read_osrel},
+    [BIT(PROC_NOW)] = {false, read_now},
 };
-const size_t proc_nsources = ARRAY_LEN(proc_sources);

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to proc: one reader for each proc_need, in the order in which they are read.
+// Private to proc: one reader for each proc_need.
 #ifndef DMT_PROC_SOURCE_H
 #define DMT_PROC_SOURCE_H
 
 #include "proc.h"
 
 struct proc_source {
-    unsigned need;
     bool always; // every process has the file: without it there is no process
     /** Fills its part of P. -1: not to be had; errno is ESRCH or ENOENT when P is gone. */
     int (*read)(const struct procs *ps, struct proc *p);
 };
 
-extern const struct proc_source proc_sources[];
-extern const size_t proc_nsources;
+extern const struct proc_source proc_sources[]; // the reader of 1 << I is number I
 
 enum { PROC_TEXT_MAX = 1 << 20 }; // bytes of a file that the kernel writes
 
