@@ -117,10 +117,12 @@ static int read_cmdline(const struct procs *ps, struct proc *p)
     while (len > 0 && p->cmdline.data[len - 1] == '\0')
         len--;
     buf_reset(&p->args);
-    buf_add(&p->args, p->cmdline.data, len);
-    for (size_t i = 0; i < p->args.len; i++)
-        if (p->args.data[i] == '\0')
-            p->args.data[i] = ' ';
+    char *to = buf_room(&p->args, len + 1);
+    if (!to)
+        return buf_ok(&p->args);
+    for (size_t i = 0; i < len; i++)
+        to[i] = p->cmdline.data[i] ? p->cmdline.data[i] : ' ';
+    p->args.len = len;
     (void)buf_cstr(&p->args);
     return buf_ok(&p->args);
 }

@@ -2,12 +2,20 @@
 #include "sample.h"
 
 #include "err.h"
+#include "io.h"
+#include "num.h"
 #include "sample_task.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 
-enum { FILES_SPARE = 64 };
+enum {
+    FILES_SPARE = 64,
+    STAT_MAX = 1 << 20, // bytes of /proc/stat
+    LIST_AFTER = 10,    // rounds
+};
 
 static rlim_t raise_limit(void)
 {
@@ -102,6 +110,7 @@ static int insert(struct sample *s, struct tasks *t, struct task *task)
         return -1;
     put(t, task);
     t->n++;
+    s->changed = true;
     return 0;
 }
 
@@ -117,6 +126,7 @@ void sample_fini(struct sample *s)
 {
     free_all(s, &s->tasks);
     free_all(s, &s->parts);
+    free(s->order);
 }
 
 // --- looking -----------------------------------------------------------------------------
@@ -240,11 +250,39 @@ static int look_at(struct proc *p, void *arg)
     return done < 0 && (err_code() == ESRCH || err_code() == EACCES || err_code() == EPERM) ? 0 : done;
 }
 
+// The processes and threads that were born since boot, in all namespaces; 0: not known.
+static uint64_t count_forks(const struct procs *ps)
+{
+    CLEANUP_BUF struct buf text = {0};
+    CLEANUP_CLOSE int fd = openat(ps->fd, "stat", O_RDONLY | O_CLOEXEC);
+    uint64_t n;
+    if (fd < 0 || io_read_file(fd, &text, STAT_MAX, NULL) < 0)
+        return 0;
+    const char *line = strstr(buf_cstr(&text), "\nprocesses ");
+    const char *digits = line ? line + strlen("\nprocesses ") : "";
+    return num_uint(digits, strspn(digits, "0123456789"), UINT64_MAX, &n) == 0 ? n : 0;
+}
+
 int sample_all(struct sample *s)
 {
     struct proc p;
+    int done = 0;
+    // Where nothing was born there is nobody new. From time to time the list is read all the same: a process may
+    // come into sight by other ways (proc(5), hidepid).
+    uint64_t forks = s->threads ? 0 : count_forks(s->ps);
+    s->no_births = forks > 0 && forks == s->forks;
+    bool list = s->changed || !s->no_births || s->take - s->listed >= LIST_AFTER;
     proc_init(&p);
-    int done = proc_each(s->ps, &p, 0, look_at, s);
+    for (size_t i = 0; !list && done == 0 && i < s->norder; i++)
+        if (s->order[i]->start == UINT64_MAX || task_read(s, s->order[i], -1) != 0) {
+            p.pid = s->order[i]->pid;
+            done = look_at(&p, s);
+        }
+    if (list) {
+        s->forks = forks;
+        s->listed = s->take;
+        done = proc_each(s->ps, &p, 0, look_at, s);
+    }
     proc_fini(&p);
     return done;
 }
@@ -272,20 +310,35 @@ static int by_id(const void *a, const void *b)
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-int sample_each(struct sample *s, int (*fn)(const struct task *t, void *arg), void *arg)
+// The rows of this round, in order.
+static int put_in_order(struct sample *s)
 {
-    if (rebuild(s, &s->tasks, 0) < 0 || rebuild(s, &s->parts, 0) < 0)
+    bool same = !s->changed;
+    for (size_t i = 0; same && i < s->norder; i++)
+        same = seen(s, s->order[i]);
+    if (same)
+        return 0;
+    if (rebuild(s, &s->tasks, 0) < 0)
         return -1;
-    CLEANUP_FREE struct task **order = calloc(s->tasks.n + 1, sizeof(struct task *));
+    struct task **order = reallocarray(s->order, s->tasks.n + 1, sizeof(struct task *));
     if (!order)
         return err_set(ENOMEM, "out of memory");
-    size_t n = 0;
+    s->order = order;
+    s->norder = 0;
     for (size_t i = 0; i < s->tasks.size; i++)
         if (s->tasks.slot[i])
-            order[n++] = s->tasks.slot[i];
-    qsort(order, n, sizeof *order, by_id);
-    for (size_t i = 0; i < n; i++) {
-        int stop = fn(order[i], arg);
+            order[s->norder++] = s->tasks.slot[i];
+    qsort(order, s->norder, sizeof *order, by_id);
+    s->changed = false;
+    return 0;
+}
+
+int sample_each(struct sample *s, int (*fn)(const struct task *t, void *arg), void *arg)
+{
+    if (put_in_order(s) < 0 || (s->parts.n > 0 && rebuild(s, &s->parts, 0) < 0))
+        return -1;
+    for (size_t i = 0; i < s->norder; i++) {
+        int stop = fn(s->order[i], arg);
         if (stop)
             return stop;
     }

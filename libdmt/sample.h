@@ -56,6 +56,12 @@ struct sample {
     bool threads;          // of threads instead of processes
     struct tasks tasks;    // the rows
     struct tasks parts;    // the threads of processes, where a count has to be added up
+    struct task **order;   // the rows by id; not valid when the table has CHANGED
+    size_t norder;
+    bool changed;
+    uint64_t forks;        // of the machine since boot, before the last list was read; 0: not known
+    unsigned listed;       // the take in which it was read
+    bool no_births;        // since then
     unsigned take;
     uint64_t before, now;  // nanoseconds since boot, at the beginning of the last two takes
     bool clocks;           // processes have CPU clocks that we can read

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 // In the order in which they are read.
 enum { FILE_STATM, FILE_STAT, FILE_IO, FILE_STATUS, FILE_SCHEDSTAT, FILES };
@@ -62,9 +64,10 @@ bool task_has_clock(const struct procs *ps)
 static uint64_t cpu_clock(pid_t pid)
 {
     // clock_getcpuclockid(3) would ask the kernel once more whether there is such a process.
+    // The vdso has nothing of it: straight to the kernel.
     const clockid_t clock = (clockid_t)(~(unsigned)pid << 3 | 2);
     struct timespec t;
-    return clock_gettime(clock, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+    return syscall(SYS_clock_gettime, clock, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
 static bool may_skip(const struct sample *s, const struct task *t)
@@ -168,10 +171,12 @@ static int read_files(struct sample *s, struct task *t, int dir)
     t->slept = may_skip(s, t) && ran && ran == t->ran && t->fd[FILE_STATM] >= 0;
     if (dir < 0 && !open_already(s, t))
         return 1;
+    // Nobody was born who could have the number now, and who has no memory gets none in its sleep.
+    bool same = t->slept && s->no_births && !(s->needs & t->have & SAMPLE_MEM);
     if (t->slept)
-        have = t->have & ~(unsigned)SAMPLE_MEM;
-    for (size_t i = 0; i < FILES; i++) {
-        if (!wanted(s, t, i) || (t->slept && i != FILE_STATM))
+        have = same ? t->have : t->have & ~(unsigned)SAMPLE_MEM;
+    for (size_t i = 0; !same && i < FILES; i++) {
+        if ((t->slept && i != FILE_STATM) || !wanted(s, t, i))
             continue;
         size_t n = read_file(s, t, i, dir, text);
         if (t->fd[i] == NOT_OPEN)
@@ -214,7 +219,8 @@ int task_read(struct sample *s, struct task *t, int dir)
     int done = read_files(s, t, dir);
     if (done != 0)
         return done;
-    close_files(s, t, false);
+    if (s->files_left < 0)
+        close_files(s, t, false);
     t->before = last;
     // A counter that went back, or that could not be read before, gives no rate.
     t->known = went_on(&last, &t->now);
