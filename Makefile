@@ -8,7 +8,8 @@ VERSION = 0.1.0
 # A module is libdmt/NAME.c and NAME.h, and its parts NAME_PART.c. The order is the
 # architecture: a module may include only what stands before it (`make lint` checks).
 LIB  = err num buf io esc width near cell columns tree table option cmd \
-	sig siglist user procfile objfile pidfd proc sysstat ident sample signalling victims operands proccol match
+	sig siglist user procfile objfile pidfd proc sysstat ident sample signalling victims operands proccol match \
+	maps reg mem tracer sandbox target sym location value
 CMDS = dmt-ps dmt-find dmt-kill dmt-stat
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
@@ -30,10 +31,10 @@ INSTALL     = install
 
 # Packages: what a build needs, and what the tests and lint need on top.
 MANAGERS     = apt dnf apk pacman
-DEPS_apt     = gcc make libc6-dev
-DEPS_dnf     = gcc make glibc-devel kernel-headers
-DEPS_apk     = gcc make musl-dev linux-headers
-DEPS_pacman  = gcc make glibc linux-api-headers
+DEPS_apt     = gcc make libc6-dev libelf-dev libdw-dev libiberty-dev
+DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutils-devel binutils-devel
+DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
+DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck
 TESTS_apt    = $(TESTS) fzf clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
 TESTS_dnf    = $(TESTS) procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \

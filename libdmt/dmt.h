@@ -30,6 +30,16 @@
 //     operands  the targets a command line names: operands, -p, standard input
 //     proccol   the columns of a process, for every command that lists them
 //     match     process predicates
+//     maps      mappings of an address space;  reg  register sets by name (reg_x86_64, reg_aarch64)
+//   floor 3  mechanism
+//     mem       memory as segments of files, and the one read loop
+//     tracer    ptrace: stop a thread, its registers, release it
+//     sandbox   a parser in a child without privileges
+//   floor 4  the target
+//     target    one noun, its kinds behind target_impl.h: target_live, target_core
+//   floor 5  meaning
+//     sym       modules, address to symbol and back
+//     location  what `sym+8` or `%rsp-16` means;  value  typed bytes to text and back
 #ifndef DMT_H
 #define DMT_H
 

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <string.h>
 
+#define tids_wanted "after the slash stand thread ids: TID,TID-TID (at most %d)"
+
 static int parse_tids(const char *text, size_t n, struct ident *id)
 {
     for (const char *at = text, *end = text + n;; at++) {
@@ -28,6 +30,13 @@ static int parse_tids(const char *text, size_t n, struct ident *id)
         if (at == end)
             return 0;
     }
+}
+
+int ident_parse_tids(const char *text, struct ident *ret)
+{
+    if (parse_tids(text, strlen(text), ret) == 0)
+        return 0;
+    return err_set(EINVAL, tids_wanted, IDENT_TIDS);
 }
 
 int ident_parse(const char *text, size_t n, struct ident *ret)
@@ -53,7 +62,7 @@ int ident_parse(const char *text, size_t n, struct ident *ret)
             return err_set(EINVAL, "not a PID, PID:INODE or PID@START");
     }
     if (slash && parse_tids(slash + 1, n - head - 1, &id) < 0)
-        return err_set(EINVAL, "after the slash stand thread ids: TID,TID-TID (at most %d)", IDENT_TIDS);
+        return err_set(EINVAL, tids_wanted, IDENT_TIDS);
     *ret = id;
     return 0;
 }

@@ -22,6 +22,9 @@ struct ident {
 /** Pure. -1 with EINVAL and what is wrong with the N bytes of TEXT. */
 NODISCARD int ident_parse(const char *text, size_t n, struct ident *ret);
 
+/** The part behind the slash alone: `TID,TID-TID`. Pure. -1 with EINVAL. */
+NODISCARD int ident_parse_tids(const char *text, struct ident *ret);
+
 /**
  * Opens the process in P, with PROC_STAT read, and proves that it is the one meant. PIDFD
  * (may be NULL) gets a pidfd of the same process, to be closed by the caller. -1 with

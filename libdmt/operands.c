@@ -10,13 +10,40 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
+static void free_operand(struct operand *o)
+{
+    free(o->text);
+    free(o->file);
+}
+
 void operands_fini(struct operands *o)
 {
     for (size_t i = 0; i < o->n; i++)
-        free(o->at[i].text);
+        free_operand(&o->at[i]);
     free(o->at);
     o->at = NULL;
     o->n = o->cap = 0;
+}
+
+// A whole operand that names an existing file is that file; else what stands before its last slash may be, with threads
+// behind it.
+static int parse_file(struct operand *o)
+{
+    size_t n = strlen(o->text);
+    const char *slash = strrchr(o->text, '/');
+    if (access(o->text, F_OK) != 0) {
+        if (!slash || slash == o->text || !slash[1] || strspn(slash + 1, "0123456789,-") != strlen(slash + 1))
+            return 0;
+        n = (size_t)(slash - o->text);
+    }
+    o->file = strndup(o->text, n);
+    if (!o->file)
+        return err_set(ENOMEM, "out of memory");
+    if (access(o->file, F_OK) == 0)
+        return o->text[n] ? ident_parse_tids(slash + 1, &o->id) : 0;
+    free(o->file);
+    o->file = NULL;
+    return 0;
 }
 
 // The text is copied; the caller frees it.
@@ -31,12 +58,14 @@ static int parse(const struct operands *rules, const char *text, size_t n, struc
         o.id.pid = (pid_t)group;
         done = 0;
     } else {
-        done = ident_parse(text, n, &o.id);
+        done = rules->files ? parse_file(&o) : 0;
+        if (done == 0 && !o.file)
+            done = ident_parse(text, n, &o.id);
     }
     if (done == 0 && rules->check)
         done = rules->check(&o, rules->check_arg);
     if (done < 0)
-        free(o.text);
+        free_operand(&o);
     else
         *ret = o;
     return done;
@@ -105,7 +134,7 @@ static int read_line(struct reader *r, const char *line, size_t n)
     }
     r->found++;
     int stop = r->fn(&o, r->arg);
-    free(o.text);
+    free_operand(&o);
     return stop;
 }
 

@@ -9,6 +9,7 @@
 
 struct operand {
     struct ident id;
+    char *file; // a core file (or, for dmt-sym, an ELF file): its path; NULL: a process
     char *text; // as it was given, for messages
 };
 
@@ -19,6 +20,7 @@ struct operands {
     /** Checks an operand before anything is done: -1 with EINVAL refuses it. May be NULL. */
     int (*check)(const struct operand *o, const void *arg);
     const void *check_arg;
+    bool files;  // an operand that names an existing file is that file, `FILE/TID,...` threads in it
     bool groups; // `-N` means process group N, `0` our own (kill(2))
 };
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// Modules, and symbols of them both ways. What libelf and libdw parse they parse in the sandboxed child: the
+// answers come back as rows. Memory stays bounded: no symbol table is read whole for one address.
+#ifndef DMT_SYM_H
+#define DMT_SYM_H
+
+#include "target.h"
+
+/** One symbol, or what is known of an address. Texts are bytes of a stranger, strings, valid during the call. */
+struct symbol {
+    uint64_t addr;         // the question: the address; by name: the symbol's own
+    bool found;            // name, value, size, type and bind are valid
+    const char *name;      // as it stands in the table
+    const char *pretty;    // demangled, or NULL
+    uint64_t value, size;  // address in the target; bytes, 0: not said
+    char type;             // T text, D data, B bss, R read-only data, U undefined, I indirect function, N thread-local
+    char bind;             // L local, G global, W weak, U unique
+    const char *object;    // path of the module, or NULL: in none
+    const char *file;      // source file and line, or NULL
+    unsigned line;
+};
+
+struct sym_options {
+    bool lines;            // file and line too
+    bool raw_names;        // not demangled
+};
+
+struct syms;
+
+/** The symbols of a target, or (target NULL) of the plain ELF file FD, called NAME. */
+NODISCARD int syms_open(struct target *t, int fd, const char *name, const struct sym_options *options,
+                        struct syms **ret);
+void syms_close(struct syms *s);
+#define CLEANUP_SYMS CLEANUP(syms_close_ptr)
+static inline void syms_close_ptr(struct syms **s)
+{
+    if (*s)
+        syms_close(*s);
+}
+
+/** Calls FN once for each of the N addresses, in order, found or not. -1: the child failed (EIO) or FN did. */
+NODISCARD int syms_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,
+                            int (*fn)(const struct symbol *symbol, void *arg), void *arg);
+
+/**
+ * Calls FN for each symbol called NAME (as in the table, demangled, or demangled without its arguments), of all
+ * modules or those whose path or base name is MODULE; in the order of the dynamic linker. -1 with ENOENT: none.
+ */
+NODISCARD int syms_of_name(struct syms *s, const char *name, const char *module,
+                           int (*fn)(const struct symbol *symbol, void *arg), void *arg);
+
+/** Calls FN for each symbol of the target or file. */
+NODISCARD int syms_each(struct syms *s, int (*fn)(const struct symbol *symbol, void *arg), void *arg);
+
+/** The addresses of a line of a source file, for each: FN. -1 with ENOENT. */
+NODISCARD int syms_of_line(struct syms *s, const char *file, unsigned line,
+                           int (*fn)(const struct symbol *symbol, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// The target: one noun, and commands that do not know which kind they hold. A live process, or
+// an ELF core file. What a kind cannot do is -1 with ENOTSUP ("not possible on a core file").
+#ifndef DMT_TARGET_H
+#define DMT_TARGET_H
+
+#include "maps.h"
+#include "operands.h"
+#include "reg.h"
+
+struct target;
+
+struct target_options {
+    bool remote_fs;        // read pages of files on network and FUSE file systems too: they may never come
+    uint64_t max_stop;     // nanoseconds that a thread may take to stop
+};
+
+/**
+ * Opens what OPERAND names. -1 with ESRCH it is gone, EACCES hidden or not to be traced by us (the
+ * sentence names the check that failed and its cure), ENOEXEC the file is no core of this machine.
+ * Opening stops nobody and makes no ptrace call.
+ */
+NODISCARD int target_open(const struct procs *ps, const struct operand *operand, const struct target_options *options,
+                          struct target **ret);
+void target_close(struct target *t);
+#define CLEANUP_TARGET CLEANUP(target_close_ptr)
+static inline void target_close_ptr(struct target **t)
+{
+    if (*t)
+        target_close(*t);
+}
+
+bool target_is_core(const struct target *t);
+pid_t target_pid(const struct target *t);
+
+/** Its mappings, read once; target_maps_again reads them anew. The maps are the target's. */
+NODISCARD int target_maps(struct target *t, const struct maps **ret);
+NODISCARD int target_maps_again(struct target *t, const struct maps **ret);
+
+/** Calls FN for each thread of it that the operand names; stops when FN returns other than 0, and returns that. */
+NODISCARD int target_each_thread(struct target *t, int (*fn)(pid_t tid, void *arg), void *arg);
+
+/**
+ * Memory, up to the first byte that cannot be read: *GOT bytes. -1 when that is the first: EFAULT
+ * nothing is mapped there, EIO it cannot be read, EACCES the page may never come (--remote-fs).
+ */
+NODISCARD int target_read(struct target *t, uint64_t addr, void *to, size_t n, size_t *got);
+
+/** All N bytes, read-only pages too, or -1; nothing is written where a page of it is not mapped. */
+NODISCARD int target_write(struct target *t, uint64_t addr, const void *from, size_t n);
+
+/** The register sets SETS (bits 1 << REGS_...) of a thread; a live one is stopped for that moment. */
+NODISCARD int target_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
+
+/**
+ * In one stop of the thread: reads SETS, lets EDIT change them, writes those whose bits EDIT left in
+ * *CHANGED. EDIT does no I/O; what it returns other than 0 ends it with nothing written, and is returned.
+ */
+NODISCARD int target_edit_regs(struct target *t, pid_t tid, unsigned sets,
+                               int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
+
+/** The value of an auxv entry (getauxval(3)). -1 with ENOENT. */
+NODISCARD int target_auxv(struct target *t, uint64_t type, uint64_t *ret);
+
+/**
+ * A descriptor of the file that is mapped at MAPPING, through map_files or the target's root, never through
+ * our own mount namespace by mistake; a regular file on a file system that cannot wedge us, else -1 with
+ * EACCES. For a core: the file of that path, only when its build-id is the one in the core.
+ */
+NODISCARD int target_open_file(struct target *t, const struct mapping *mapping, int *ret);
+
+/**
+ * A descriptor of PATH as the target sees it: below its root, in its mount namespace, no device and no FIFO.
+ * For a core, as we see it. -1 with ENOENT, EACCES.
+ */
+NODISCARD int target_open_path(struct target *t, const char *path, int *ret);
+
+#endif

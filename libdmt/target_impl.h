@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// Private to target: what a kind of target is.
+#ifndef DMT_TARGET_IMPL_H
+#define DMT_TARGET_IMPL_H
+
+#include "mem.h"
+#include "target.h"
+
+/** One kind. A missing operation is NULL: `target` says that it is not possible there. Contracts: target.h. */
+struct target_kind {
+    const char *name;      // "core file"
+    void (*close)(struct target *t);
+    int (*maps)(struct target *t, struct maps *ret);
+    int (*each_thread)(struct target *t, int (*fn)(pid_t tid, void *arg), void *arg);
+    int (*read)(struct target *t, uint64_t addr, void *to, size_t n, size_t *got);
+    int (*write)(struct target *t, uint64_t addr, const void *from, size_t n);
+    int (*regs)(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
+    int (*edit_regs)(struct target *t, pid_t tid, unsigned sets,
+                     int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
+    int (*auxv)(struct target *t, struct buf *ret); // the bytes of the vector
+    int (*open_file)(struct target *t, const struct mapping *mapping, int *ret);
+    int (*open_path)(struct target *t, const char *path, int *ret);
+};
+
+/** The common part, the first member of each kind's struct. */
+struct target {
+    const struct target_kind *kind;
+    const struct procs *ps;
+    struct ident id;       // the threads that are meant
+    struct target_options options;
+    pid_t pid;
+    struct mem mem;        // read by mem_read
+    struct maps maps;
+    bool has_maps;
+    struct buf auxv;
+};
+
+/** Opens, allocated, or -1. */
+NODISCARD int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret);
+NODISCARD int target_core_open(const struct procs *ps, const struct operand *operand, struct target **ret);
+
+#endif
