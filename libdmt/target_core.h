@@ -39,7 +39,7 @@ struct core_index {
     struct core_load *loads;     // these three sorted, and none of the first two overlap
     struct core_file *files;
     struct core_thread *threads; // by tid
-    size_t nloads, loads_cap, nfiles, nthreads, threads_cap;
+    size_t nloads, loads_cap, nfiles, files_cap, nthreads, threads_cap;
     struct buf names, auxv;
 };
 
@@ -50,6 +50,14 @@ void core_index_fini(struct core_index *c);
  * off before its notes; EIO. Takes memory and time in proportion to what is there, up to a bound.
  */
 NODISCARD int core_index_read(struct objfile *o, struct core_index *ret);
+
+/** Notes as they come: what objfile_each_note calls with this. */
+struct core_notes {
+    struct core_index *index;
+    pid_t first;           // the thread that was written first
+    size_t n;
+};
+NODISCARD int core_take_note(struct objfile *o, const struct objfile_note *note, void *notes);
 
 /** The first that ends behind ADDR, or NULL. */
 const struct core_load *core_next_load(const struct core_index *c, uint64_t addr);

@@ -166,9 +166,11 @@ int core_read_file(struct core *c, uint64_t addr, void *to, size_t n, size_t *go
     if (n > end - addr)
         n = (size_t)(end - addr);
     int fd;
-    if (backing(c, f, &fd) < 0 || read_mapped(fd, f->offset + (addr - f->start), to, n, got) < 0)
-        return err_set(EIO, "0x%llx was not dumped, and is not read from %.*s: %s", at, len, name, err_text());
-    return 0;
+    if (backing(c, f, &fd) == 0 && read_mapped(fd, f->offset + (addr - f->start), to, n, got) == 0)
+        return 0;
+    char why[sizeof c->backings[0].why];
+    (void)snprintf(why, sizeof why, "%s", err_text());
+    return err_set(EIO, "0x%llx was not dumped, and is not read from %.*s: %s", at, len, name, why);
 }
 
 // --- as the target sees them ---------------------------------------------------

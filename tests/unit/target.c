@@ -42,7 +42,7 @@ static bool refuses(const char *text)
 void test_maps(void)
 {
     struct maps m = {0};
-    check(maps_parse(maps_file, strlen(maps_file), &m) == 0 && m.n == 4 && m.have == (MAPS_PERMS | MAPS_DEV));
+    check(maps_parse(maps_file, strlen(maps_file), &m) == 0 && m.n == 4 && m.have == (MAPS_PERMS | MAPS_SHARED | MAPS_DEV));
     const struct mapping *a = m.at;
     check(a->start == 0x1000 && a->end == 0x3000 && a->offset == 0x2000 && a->perms == (MAP_READ | MAP_EXEC));
     check(a->major == 0xfd && a->minor == 0x1f && a->inode == UINT64_MAX && a->deleted && named(&m, 0, "/a b\tc"));
