@@ -62,7 +62,9 @@ void test_maps(void)
     check(refuses("x") && refuses("1000-1000 r-xp 0 0:0 0 \n") && refuses("1000-2000 rwxx 0 0:0 0 \n"));
     check(refuses("1000-2000 r-xp 0 0:0\n") && refuses("1000-2000 r-xp 0 0:0 5x /a\n") && refuses("Rss: 5 kB\n"));
     check(refuses("1000-10000000000000000 r-xp 0 0:0 0 \n") && refuses("1000-2000 r-xp 0 100000000:0 0 \n"));
-    check(refuses("1000-3000 r-xp 0 0:0 0 \n2000-4000 r-xp 0 0:0 0 \n"));
+    static const char torn[] = "1000-3000 r-xp 0 0:1 5 /a\n2000-4000 r-xp 1000 0:1 5 /a\n1000-2000 r-xp 0 0:0 0 \n";
+    check(maps_parse(torn, strlen(torn), &m) == 0 && m.n == 2 && m.at[1].start == 0x3000 && m.at[1].offset == 0x2000);
+    maps_fini(&m);
     bool ends = true;
     for (size_t n = 0; n < strlen(maps_file); n++) {
         ends = ends && maps_parse(unit_edge(maps_file, n), n, &m) <= 0;
