@@ -5,6 +5,7 @@
 #ifndef DMT_TARGET_CORE_H
 #define DMT_TARGET_CORE_H
 
+#include "mounts.h"
 #include "objfile.h"
 #include "target_impl.h"
 
@@ -80,10 +81,11 @@ enum { CORE_BACKINGS = 16 };
 struct core {
     struct target base;
     struct core_index index;
-    int fd;
+    int fd, procfs, procself; // the latter two -1 until a file is looked for
+    struct mounts mounts;
     bool stacks_dumped, stacks_known;
     struct core_backing backings[CORE_BACKINGS];
-    unsigned next_backing;
+    unsigned next_backing, opened;
 };
 
 static inline struct core *core_of(struct target *t)

@@ -352,7 +352,8 @@ static void test_good(const struct buf *core, const char *module)
     check(target_open_path(t, module, &fd) == 0);
     close(fd);
     check(target_open_path(t, "/dev/null", &fd) == -1 && err_code() == EACCES);
-    check(target_open_path(t, "/nowhere", &fd) == -1);
+    check(target_open_path(t, "/nowhere", &fd) == -1 && err_code() == ENOENT);
+    check(target_open_path(t, "/proc/self/maps", &fd) == -1 && err_code() == EACCES);
     target_close(t);
 }
 
@@ -391,8 +392,10 @@ static void test_files(const char *dir)
 
     write_file(module, bytes, make_module(bytes, "build-02"));
     test_other_file(&core, module, "another build");
+    write_file(module, "", 0);
+    test_other_file(&core, module, "empty");
     write_file(module, "text", 4);
-    test_other_file(&core, module, "not a regular file");
+    test_other_file(&core, module, "no build-id");
     memset(bytes, 'x', sizeof bytes);
     write_file(module, bytes, sizeof bytes);
     test_other_file(&core, module, "no build-id");
@@ -401,7 +404,7 @@ static void test_files(const char *dir)
     check(unlink(module) == 0 && mkdir(module, 0700) == 0);
     test_other_file(&core, module, "not a regular file");
     check(rmdir(module) == 0);
-    test_other_file(&core, module, "No such file");
+    test_other_file(&core, module, "no such file");
 }
 
 // --- bad ones ------------------------------------------------------------------
