@@ -248,11 +248,12 @@ int core_index_maps(const struct core_index *c, struct maps *ret)
 {
     // What the kernel calls so in maps: the vector points into them.
     const uint64_t vdso = auxv_value(c, AT_SYSINFO_EHDR), stack = auxv_value(c, AT_RANDOM);
-    const struct core_load *l = c->loads, *l_end = l + c->nloads;
-    const struct core_file *f = c->files, *f_end = f + c->nfiles;
     ret->have |= MAPS_PERMS;
-    for (uint64_t at = 0; l < l_end || f < f_end;) {
-        uint64_t l_start = l < l_end ? l->start : UINT64_MAX, f_start = f < f_end ? f->start : UINT64_MAX;
+    uint64_t at = 0;
+    for (size_t i = 0, j = 0; i < c->nloads || j < c->nfiles;) {
+        const struct core_load *l = i < c->nloads ? &c->loads[i] : NULL;
+        const struct core_file *f = j < c->nfiles ? &c->files[j] : NULL;
+        uint64_t l_start = l ? l->start : UINT64_MAX, f_start = f ? f->start : UINT64_MAX;
         if (at < l_start && at < f_start)
             at = l_start < f_start ? l_start : f_start;
         bool in_load = at >= l_start, in_file = at >= f_start;
@@ -262,8 +263,8 @@ int core_index_maps(const struct core_index *c, struct maps *ret)
         const char *name = vdso && m.start == vdso ? "[vdso]" : stack >= m.start && stack < m.end ? "[stack]" : "";
         if ((in_file ? add_part(c, f, &m, ret) : maps_add(ret, &m, name, strlen(name))) < 0)
             return -1;
-        l += in_load && at == l->end;
-        f += in_file && at == f->end;
+        i += in_load && at == l->end;
+        j += in_file && at == f->end;
     }
     return 0;
 }

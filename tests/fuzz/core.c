@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// objfile and the index of a core, over bytes in memory. The first byte chooses: a file, an image in memory, a core.
+// objfile and the index of a core, over bytes in memory. The first byte chooses: a file, an image in
+// memory, a core, and a core whose notes have known types.
 #include "err.h"
 #include "target_core.h"
 
@@ -75,51 +76,79 @@ static void ask_core(struct objfile *o)
     core_index_fini(&c);
 }
 
-// Bytes that a header needs are put in, so that what is behind them is reached; half of the inputs keep theirs.
-static void make_header(uint8_t *file, size_t n)
+static bool take(const uint8_t **data, size_t *size, void *to, size_t n)
 {
-    Elf64_Ehdr h;
-    if (n < sizeof h)
+    if (n > *size)
+        return false;
+    memcpy(to, *data, n);
+    *data += n;
+    *size -= n;
+    return true;
+}
+
+// A core made of the input: how many segments, their headers, and notes of types that are known.
+static void make_core(const uint8_t *data, size_t size, struct buf *ret)
+{
+    static const struct {
+        const char *name;
+        uint32_t type;
+    } known[] = {{"CORE", NT_PRSTATUS}, {"CORE", NT_PRPSINFO}, {"CORE", NT_AUXV},      {"CORE", NT_FILE},
+                 {"CORE", NT_PRFPREG},  {"CORE", NT_SIGINFO},  {"LINUX", NT_X86_XSTATE}, {"OTHER", 1}};
+    CLEANUP_BUF struct buf notes = {0};
+    Elf64_Phdr loads[8] = {0};
+    uint8_t nloads = 0, kind;
+    uint16_t len;
+    if (!take(&data, &size, &nloads, 1) || !take(&data, &size, loads, (nloads %= 8) * sizeof *loads))
         return;
-    memcpy(&h, file, sizeof h);
-    memcpy(h.e_ident, ELFMAG, SELFMAG);
-    h.e_ident[EI_CLASS] = ELFCLASS64;
-    h.e_ident[EI_DATA] = ELFDATA2LSB;
-    h.e_type = ET_CORE;
-    h.e_machine = (uint16_t)reg_machine;
-    h.e_phoff = sizeof h;
-    h.e_phentsize = sizeof(Elf64_Phdr);
-    h.e_phnum &= 15;
-    memcpy(file, &h, sizeof h);
+    while (take(&data, &size, &kind, 1) && take(&data, &size, &len, sizeof len)) {
+        const char *name = known[kind % 8].name;
+        size_t n = len < size ? len : size;
+        const Elf64_Nhdr h = {(uint32_t)strlen(name) + 1, (uint32_t)n, known[kind % 8].type};
+        buf_add(&notes, &h, sizeof h);
+        buf_add(&notes, name, h.n_namesz);
+        buf_add(&notes, "\0\0", -h.n_namesz & 3);
+        buf_add(&notes, data, n);
+        buf_add(&notes, "\0\0", -n & 3);
+        data += n;
+        size -= n;
+    }
+    const Elf64_Ehdr e = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB}, .e_type = ET_CORE,
+                          .e_machine = (uint16_t)reg_machine, .e_phoff = sizeof e, .e_phnum = 1 + nloads,
+                          .e_phentsize = sizeof *loads};
+    const Elf64_Phdr note = {.p_type = PT_NOTE, .p_offset = sizeof e + (1 + nloads) * sizeof *loads, .p_filesz = notes.len};
+    buf_add(ret, &e, sizeof e);
+    buf_add(ret, &note, sizeof note);
+    for (size_t i = 0; i < nloads; i++)
+        loads[i].p_type = PT_LOAD;
+    buf_add(ret, loads, nloads * sizeof *loads);
+    buf_add(ret, notes.data, notes.len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    uint8_t *file = malloc(size); // at least a byte: its end is where the input's is
+    CLEANUP_BUF struct buf core = {0};
+    struct bytes b = {NULL, size - 1, 0};
+    const uint8_t kind = data[0] % 4;
+    if (kind == 3) {
+        make_core(data + 1, size - 1, &core);
+        b.n = core.len;
+    }
+    // A copy that ends where its memory ends.
+    CLEANUP_FREE uint8_t *file = malloc(b.n ? b.n : 1);
     if (!file)
         return 0;
-    memcpy(file, data + 1, size - 1);
-    struct bytes b = {file, size - 1, 0};
+    if (b.n)
+        memcpy(file, kind == 3 ? (const uint8_t *)core.data : data + 1, b.n);
+    b.at = file;
+    b.base = kind == 1 ? 0x7f0000000000 : 0;
     struct objfile o;
-    if (data[0] & 8)
-        make_header(file, size - 1);
-    switch (data[0] % 3) {
-    case 0:
-        if (objfile_open(read_bytes, &b, &o) == 0)
+    if ((kind == 1 ? objfile_open_loaded(read_bytes, &b, b.base, &o) : objfile_open(read_bytes, &b, &o)) == 0) {
+        if (kind < 2)
             ask_file(&o);
-        break;
-    case 1:
-        b.base = 0x7f0000000000;
-        if (objfile_open_loaded(read_bytes, &b, b.base, &o) == 0)
-            ask_file(&o);
-        break;
-    default:
-        if (objfile_open(read_bytes, &b, &o) == 0)
+        else
             ask_core(&o);
-        break;
     }
-    free(file);
     return 0;
 }
