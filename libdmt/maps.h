@@ -18,9 +18,11 @@ struct mapping {
     uint64_t inode;            // 0: no file
     size_t name, name_len;     // where in `names`: a path, `[heap]`, nothing; bytes of a stranger
     bool deleted;              // the file has no name any more; ` (deleted)` is cut from the name
+    uint64_t rss, pss, dirty, swap; // bytes
 };
 
-enum { MAPS_PERMS = 1 << 0, MAPS_DEV = 1 << 1 }; // what a core may not say: permissions; device and inode
+// What a core may not say: permissions; device, inode and whether it was deleted; rss, pss, dirty, swap.
+enum { MAPS_PERMS = 1 << 0, MAPS_DEV = 1 << 1, MAPS_USAGE = 1 << 2 };
 
 struct maps {
     struct mapping *at;        // by address, none overlaps
@@ -31,11 +33,14 @@ struct maps {
 
 void maps_fini(struct maps *m);
 
-/** Adds the N bytes of a maps file. Pure. -1 with EPROTO: a line is none of a maps file. */
+/** Adds the N bytes of a maps or smaps file. Pure. -1 with EPROTO: a line is none of it. */
 NODISCARD int maps_parse(const char *text, size_t n, struct maps *ret);
 
 /** Reads `maps` of the open /proc/PID. -1 with ESRCH, EACCES. Kernel threads and zombies have none: n is 0. */
 NODISCARD int maps_read(int procdir, struct maps *ret);
+
+/** The same from `smaps`, with rss, pss, dirty, swap: the kernel walks all page tables. */
+NODISCARD int maps_read_usage(int procdir, struct maps *ret);
 
 /** Adds one; maps_sort puts all in order. */
 NODISCARD int maps_add(struct maps *m, const struct mapping *mapping, const char *name, size_t name_len);

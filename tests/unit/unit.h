@@ -37,5 +37,8 @@ void test_objfile(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
+void test_maps(void);
+void test_mem(void);
+void test_target(void);
 
 #endif
