@@ -216,6 +216,8 @@ static int register_way(struct ways *ways, const char *text)
         return err_set(EINVAL, "no register '%.*s'", (int)n - 1, text + 1);
     if (way.has_offset && (way.reg->set != REGS_GP || way.reg->size != sizeof(uint64_t)))
         return err_set(EINVAL, "%%%s holds no address", way.reg->name);
+    if (way.count > 0 && !way.has_offset)
+        return err_set(EINVAL, "a register has no count; %%%s+0 is the memory that it points to", way.reg->name);
     add(ways, &way);
     return 0;
 }
