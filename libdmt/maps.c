@@ -152,7 +152,7 @@ static int parse_usage(struct maps *m, const char *line, size_t n)
 int maps_parse(const char *text, size_t n, struct maps *ret)
 {
     const char *end = text + n;
-    ret->have |= MAPS_PERMS | MAPS_DEV;
+    ret->have |= MAPS_PERMS | MAPS_SHARED | MAPS_DEV;
     for (const char *line = text, *next; line < end; line = next) {
         const char *eol = memchr(line, '\n', (size_t)(end - line));
         eol = eol ? eol : end;

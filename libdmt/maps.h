@@ -7,7 +7,8 @@
 
 #include "buf.h"
 
-enum { MAP_READ = 1 << 0, MAP_WRITE = 1 << 1, MAP_EXEC = 1 << 2, MAP_IS_SHARED = 1 << 3 };
+// MAP_UNSAID: of this mapping a core says no permissions.
+enum { MAP_READ = 1 << 0, MAP_WRITE = 1 << 1, MAP_EXEC = 1 << 2, MAP_IS_SHARED = 1 << 3, MAP_UNSAID = 1 << 4 };
 
 /** One mapping. A part is valid when its bit stands in the `have` of its maps. */
 struct mapping {
@@ -21,8 +22,8 @@ struct mapping {
     uint64_t rss, pss, dirty, swap; // bytes
 };
 
-// What a core may not say: permissions; device, inode and whether it was deleted; rss, pss, dirty, swap.
-enum { MAPS_PERMS = 1 << 0, MAPS_DEV = 1 << 1, MAPS_USAGE = 1 << 2 };
+// What a core may not say: permissions; device and inode; rss, pss, dirty, swap; whether it is shared.
+enum { MAPS_PERMS = 1 << 0, MAPS_DEV = 1 << 1, MAPS_USAGE = 1 << 2, MAPS_SHARED = 1 << 3 };
 
 struct maps {
     struct mapping *at;        // by address, none overlaps
