@@ -40,6 +40,8 @@ void test_objfile(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
+void test_value(void);
+void test_location(void);
 void test_maps(void);
 void test_mem(void);
 void test_target(void);
