@@ -23,6 +23,8 @@
 //     sig user  signal names (siglist: as a table); user and group names
 //     procfile  the text of /proc files to structs, no I/O
 //     objfile   what the head of an executable says: class, machine, ABI note
+//     mounts    whether a file lies where reading it may never end
+//     walk      a path below a root that a stranger furnished
 //     pidfd     descriptors and inode numbers of processes
 //     proc      /proc/PID through one directory descriptor (proc_source: its files)
 //     ident     the target grammar and pid handles
@@ -33,6 +35,7 @@
 //     maps      mappings of an address space;  reg  register sets by name (reg_x86_64, reg_aarch64)
 //   floor 3  mechanism
 //     mem       memory as segments of files, and the one read loop
+//     refusal   which check of the kernel refused us a process, and the cure
 //     tracer    ptrace: stop a thread, its registers, release it
 //     sandbox   a parser in a child without privileges
 //   floor 4  the target

@@ -89,7 +89,6 @@ static uint64_t scan_number(struct scan *s, unsigned base, char after)
 // START-END PERMS OFFSET MAJOR:MINOR INODE NAME; the name is the rest of the line.
 static int parse_line(struct maps *m, const char *line, size_t n)
 {
-    static const char deleted[] = " (deleted)";
     struct scan s = {line, line + n, false};
     struct mapping p = {0};
     p.start = scan_number(&s, 16, '-');
@@ -114,8 +113,8 @@ static int parse_line(struct maps *m, const char *line, size_t n)
     // Padded with blanks; a file's name begins with a slash or is one of the kernel's own.
     while (s.at < s.end && *s.at == ' ')
         s.at++;
-    size_t len = (size_t)(s.end - s.at), tail = sizeof deleted - 1;
-    p.deleted = p.inode && len >= tail && memcmp(s.end - tail, deleted, tail) == 0;
+    size_t len = (size_t)(s.end - s.at), tail = strlen(MAPS_DELETED);
+    p.deleted = p.inode && len >= tail && memcmp(s.end - tail, MAPS_DELETED, tail) == 0;
     return maps_add(m, &p, s.at, p.deleted ? len - tail : len);
 }
 
@@ -152,7 +151,7 @@ static int parse_usage(struct maps *m, const char *line, size_t n)
 int maps_parse(const char *text, size_t n, struct maps *ret)
 {
     const char *end = text + n;
-    ret->have |= MAPS_PERMS | MAPS_DEV;
+    ret->have |= MAPS_PERMS | MAPS_SHARED | MAPS_DEV;
     for (const char *line = text, *next; line < end; line = next) {
         const char *eol = memchr(line, '\n', (size_t)(end - line));
         eol = eol ? eol : end;

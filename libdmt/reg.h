@@ -8,6 +8,9 @@
 
 #include "buf.h"
 
+/** What elf(5) calls this machine: EM_. */
+extern const unsigned reg_machine;
+
 enum reg_set { REGS_GP, REGS_FP, REGS_VECTOR, REGS_DEBUG, REG_SETS };
 extern const char *const reg_set_names[REG_SETS]; // "gp", "fp", "vector", "debug"
 

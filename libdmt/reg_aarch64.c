@@ -32,6 +32,8 @@ enum { HW_FIRST = 8, HW_EACH = 16, HW_SIZE = HW_FIRST + BREAKPOINTS * HW_EACH };
         M(28), M(29), M(30)
 #define FROM_0_TO_31(M) FROM_0_TO_30(M), M(31)
 
+const unsigned reg_machine = EM_AARCH64;
+
 const struct reg reg_rows[] = {
     FROM_0_TO_30(X),
     GP("sp", SP, 8),

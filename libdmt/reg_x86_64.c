@@ -41,6 +41,8 @@
 
 enum { FTAG = 4, FOP = 6, MXCSR = 24, PKRU_SIZE = 4 };
 
+const unsigned reg_machine = EM_X86_64;
+
 const struct reg reg_rows[] = {
     UINT("rax", rax, 8), UINT("rbx", rbx, 8), UINT("rcx", rcx, 8), UINT("rdx", rdx, 8),
     UINT("rsi", rsi, 8), UINT("rdi", rdi, 8), UINT("rbp", rbp, 8), UINT("rsp", rsp, 8),

@@ -8,14 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-extern __typeof__(target_core_open) target_core_open __attribute__((weak));
-
 int target_open(const struct procs *ps, const struct operand *operand, const struct target_options *options,
                 struct target **ret)
 {
     struct target *t;
-    if (operand->file && !target_core_open)
-        return err_set(ENOTSUP, "core files are not supported");
     if ((operand->file ? target_core_open : target_live_open)(ps, operand, &t) < 0)
         return -1;
     t->ps = ps;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static unsigned checks, failed;
 static const char *test;
@@ -35,6 +36,14 @@ char *unit_edge(const void *bytes, size_t n)
             abort();
     }
     return memcpy(pages + ROOM - n, bytes, n);
+}
+
+int unit_file(const void *bytes, size_t n)
+{
+    int fd = memfd_create("unit", MFD_CLOEXEC);
+    if (fd < 0 || (n > 0 && write(fd, bytes, n) != (ssize_t)n))
+        abort();
+    return fd;
 }
 
 uint32_t unit_random(void)
