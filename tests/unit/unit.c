@@ -70,7 +70,9 @@ int main(void)
         {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
         {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
         {"objfile", test_objfile}, {"procfile", test_procfile},
-        {"sysstat", test_sysstat}, {"value", test_value},       {"location", test_location}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
+        {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
+        {"reg", test_reg},         {"tracer", test_tracer},
+        {"value", test_value},     {"location", test_location},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));

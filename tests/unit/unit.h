@@ -45,5 +45,7 @@ void test_location(void);
 void test_maps(void);
 void test_mem(void);
 void test_target(void);
+void test_reg(void);
+void test_tracer(void);
 
 #endif
