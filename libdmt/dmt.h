@@ -30,6 +30,7 @@
 //     ident     the target grammar and pid handles
 //     signalling  signals through the pidfd;  victims  waiting for the end
 //     operands  the targets a command line names: operands, -p, standard input
+//     limit     resource limits: read, set through the verified process
 //     proccol   the columns of a process, for every command that lists them
 //     match     process predicates
 //     maps      mappings of an address space;  reg  register sets by name (reg_x86_64, reg_aarch64)
@@ -41,6 +42,7 @@
 //   floor 4  the target
 //     target    one noun, its kinds behind target_impl.h: target_live, target_core
 //   floor 5  meaning
+//     module    the mappings of one ELF file, its build-id and bias
 //     sym       modules, address to symbol and back
 //     location  what `sym+8` or `%rsp-16` means;  value  typed bytes to text and back
 #ifndef DMT_H
