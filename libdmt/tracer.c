@@ -202,15 +202,19 @@ int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
         return -1;
     struct alarm alarm;
     int status = 0;
-    bool ours = late_take(tid);
     alarm_start(max_stop, &alarm);
-    int code = ours ? 0 : seize_by(tid, &alarm);
-    ours |= code == 0 || code == ETIMEDOUT;
+    int code = 0;
+    bool ours = late_take(tid) && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+    if (!ours) {
+        code = seize_by(tid, &alarm);
+        bool interrupted = (code == 0 || code == ETIMEDOUT) && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+        ours = interrupted || code == 0; // to be reaped, or renamed
+        if (ours && !interrupted)
+            code = NOT_OURS;
+    }
     // Seized, its number is its own until we reap it: now it can be compared.
     if (code == 0 && !is_thread_of(pid, tid))
         code = ESRCH;
-    if (ours && ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 && code == 0)
-        code = NOT_OURS;
     if (code == 0)
         code = await_stop(tid, &alarm, &status);
     alarm_stop(&alarm);

@@ -71,6 +71,8 @@ int main(void)
         {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
         {"objfile", test_objfile}, {"core", test_core}, {"procfile", test_procfile},
         {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
+        {"reg", test_reg},         {"tracer", test_tracer},
+        {"value", test_value},     {"location", test_location},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));

@@ -41,8 +41,12 @@ void test_core(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
+void test_value(void);
+void test_location(void);
 void test_maps(void);
 void test_mem(void);
 void test_target(void);
+void test_reg(void);
+void test_tracer(void);
 
 #endif
