@@ -61,7 +61,7 @@ int main(void)
         {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
         {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
         {"objfile", test_objfile}, {"procfile", test_procfile},
-        {"sysstat", test_sysstat},
+        {"sysstat", test_sysstat},   {"packet", test_packet},     {"sandbox", test_sandbox},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));

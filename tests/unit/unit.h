@@ -37,5 +37,7 @@ void test_objfile(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
+void test_packet(void);
+void test_sandbox(void);
 
 #endif
