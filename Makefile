@@ -8,7 +8,7 @@ VERSION = 0.1.0
 # A module is libdmt/NAME.c and NAME.h, and its parts NAME_PART.c. The order is the
 # architecture: a module may include only what stands before it (`make lint` checks).
 LIB  = err num buf io esc width near cell columns tree table option cmd \
-	sig siglist user procfile objfile pidfd proc sysstat ident sample signalling victims operands proccol match
+	sig siglist user procfile objfile pidfd proc sysstat ident sample signalling victims operands proccol statcol taskcol match
 CMDS = dmt-ps dmt-find dmt-kill dmt-stat
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.

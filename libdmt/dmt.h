@@ -25,10 +25,13 @@
 //     objfile   what the head of an executable says: class, machine, ABI note
 //     pidfd     descriptors and inode numbers of processes
 //     proc      /proc/PID through one directory descriptor (proc_source: its files)
+//     sysstat   the machine's counters, and what two readings of them say
 //     ident     the target grammar and pid handles
+//     sample    processes read again and again, and what each did in between
 //     signalling  signals through the pidfd;  victims  waiting for the end
 //     operands  the targets a command line names: operands, -p, standard input
 //     proccol   the columns of a process, for every command that lists them
+//     statcol taskcol  the columns of dmt-stat: the machine; what a process did
 //     match     process predicates
 #ifndef DMT_H
 #define DMT_H
