@@ -9,7 +9,7 @@
 //     err       the thread's error: an errno code and one sentence
 //     num       strict text to numbers, and back
 //     buf       growable bytes
-//     io        whole reads and whole writes; EINTR ends here
+//     io        whole reads and whole writes; EINTR ends here; the limit of descriptors
 //   floor 1  how a command talks
 //     esc       the escape rules of a field, both ways; JSON strings
 //     width     the terminal columns of a text;  near  what a mistyped word meant
