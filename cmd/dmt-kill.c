@@ -370,6 +370,7 @@ static void work(struct run *run, void *values)
     }
     if (procs_open(&k->procs) < 0) {
         cmd_fail(run, NULL);
+        cmd_no_table(run);
         return;
     }
     proc_init(&k->process);

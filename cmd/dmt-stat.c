@@ -229,6 +229,7 @@ static void rounds(struct stat *s)
 {
     uint64_t next = monotonic(), shown = 0;
     int done = look(s);
+    bool begun = done == 0;
     // Tasks of a first look are kept even though nothing is shown.
     while (done == 0 && (s->count == 0 || shown < s->count)) {
         next += s->interval;
@@ -242,6 +243,8 @@ static void rounds(struct stat *s)
     }
     if (done < 0 && s->run->table)
         cmd_fail(s->run, NULL);
+    if (!begun && s->run->status == STATUS_FAILED)
+        cmd_no_table(s->run);
 }
 
 static void work(struct run *run, void *values)
@@ -254,6 +257,7 @@ static void work(struct run *run, void *values)
     }
     if (procs_open(&s->procs) < 0) {
         cmd_fail(run, NULL);
+        cmd_no_table(run);
         return;
     }
     unsigned needs = table_needs(run->table) | (s->busy ? SAMPLE_IO : 0);
