@@ -547,6 +547,15 @@ on_older() {
     ended_by 9 "$two"
 }
 
+@test "-w waits for more than the limit of descriptors was for, as far as it may be raised" {
+    parked family=30
+    mapfile -t targets < <(pgrep -P "$PID")
+    [ "${#targets[@]}" = 30 ]
+    # shellcheck disable=SC2016
+    run -0 bash -c 'ulimit -Sn 24 && exec dmt-kill -H -e -w -KILL "$@"' bash "${targets[@]}"
+    [ "$(grep -c $'\tended$' <<<"$output")" = 30 ]
+}
+
 @test "-g -w waits for all of the group" {
     counter leader pgid=0
     counter member pgid="${ID[leader]}"
