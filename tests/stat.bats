@@ -118,17 +118,21 @@ after() {
     check waiting
 }
 
-# reuse N LONGEST [COMMAND...]: see stat.py.
-reuse() {
+# inside ARG...: stat.py as the first process of a PID namespace.
+inside() {
     need_root
     need python3 unshare setpriv
     unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
-    scratch
     # All of it dies with us: unshare by setpriv, the namespace by unshare.
     sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
-        python3 "$BATS_TEST_DIRNAME/stat.py" reuse "$SCRATCH" "$@" 3>&-) || { echo "$sum"; return 1; }
+        python3 "$BATS_TEST_DIRNAME/stat.py" "$@" 3>&-) || { echo "$sum"; return 1; }
     echo "# $sum"
-    [ -z "${DMT_SOAK:-}" ] || echo "# $sum" >&3
+    [ -z "${DMT_SOAK:-}" ] || echo "# stat.py $*: $sum" >&3
+}
+
+reuse() {
+    scratch
+    inside reuse "$SCRATCH" "$@"
 }
 
 @test "no row is of two processes that had one pid" {
@@ -138,6 +142,15 @@ reuse() {
 @test "nor without descriptors to keep, as far as the time of their start tells" {
     # shellcheck disable=SC2016
     reuse "$(scale 100 2000)" 90 sh -c 'ulimit -n 64 && exec dmt-stat "$@"' sh
+}
+
+@test "a process that was born is in the next report, whoever had its pid" {
+    inside births "$(scale 50 1000)"
+}
+
+@test "the list of processes is read again where one was born, at every tenth look, and else not" {
+    need strace
+    inside list "$(scale 100 1000)"
 }
 
 @test "a row for each process that was there all the time, in order" {
