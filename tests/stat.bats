@@ -451,10 +451,11 @@ without_pressure() {
     done
 }
 
-# hidden LEVEL ARG...: dmt-stat as nobody, in a /proc that hides the others.
+# hidden LEVEL ARG...: dmt-stat as a user who runs nothing else, in a /proc that hides the others.
 hidden() {
     # shellcheck disable=SC2016
-    unshare --mount sh -c 'mount -t proc -o "hidepid=$0" proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups dmt-stat "$@"' "$@"
+    unshare --mount sh -c 'mount -t proc -o "hidepid=$0" proc /proc && uid=$1 && shift && exec setpriv --reuid="$uid" --regid=65534 --clear-groups dmt-stat "$@"' \
+        "$1" $((60000 + $$ % 5000)) "${@:2}"
 }
 
 @test "hidepid: those that we may see, and no error; a hidden target is refused" {
