@@ -10,9 +10,11 @@ VERSION = 0.1.0
 LIB  = err num buf io esc width near cell columns tree table option cmd \
 	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands proccol match \
 	maps reg mem refusal tracer sandbox target sym value location span valuecol readout
-CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-peek
+CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-peek dmt-sym
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
+LDLIBS_dmt-sym = -ldw -lelf -liberty
+LDLIBS_dmt-peek = -ldw -lelf -liberty
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g

@@ -72,6 +72,7 @@ int main(void)
         {"objfile", test_objfile}, {"procfile", test_procfile},
         {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
         {"reg", test_reg},         {"tracer", test_tracer},
+        {"packet", test_packet},     {"sandbox", test_sandbox},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));
