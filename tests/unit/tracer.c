@@ -114,13 +114,28 @@ static void tell(const void *bytes, size_t n)
 static bool hear(void *bytes, size_t n)
 {
     struct pollfd p = {.fd = from_child[0], .events = POLLIN};
-    return poll(&p, 1, 20000) == 1 && read(from_child[0], bytes, n) == (ssize_t)n;
+    int got;
+    while ((got = poll(&p, 1, 20000)) < 0 && errno == EINTR) // SIGCHLD
+        ;
+    return got == 1 && read(from_child[0], bytes, n) == (ssize_t)n;
 }
 
 static void sleep_on(void)
 {
     for (;;)
         pause();
+}
+
+static pid_t sleeper(void)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent)
+            sleep_on();
+        _exit(0);
+    }
+    return pid;
 }
 
 static void spin(void)
@@ -204,41 +219,53 @@ static void test_stops(void)
     end_child(pid);
 }
 
-static void queue_all(pid_t pid, int n)
+static bool queue(pid_t pid, int value)
 {
-    for (int i = 0; i <= n; i++)
-        while (sigqueue(pid, SIGRTMIN, (union sigval){i < n ? i : LAST}) < 0)
-            usleep(100);
+    return sigqueue(pid, SIGRTMIN, (union sigval){value}) == 0;
+}
+
+// Sends until it is told to stop, then says how many.
+static void send_signals(pid_t pid, int told, int say)
+{
+    struct pollfd p = {.fd = told, .events = POLLIN};
+    int n = 0;
+    while (poll(&p, 1, 0) == 0)
+        n += queue(pid, n);
+    while (!queue(pid, LAST))
+        usleep(100);
+    _exit(write(say, &n, sizeof n) == sizeof n ? 0 : 1);
 }
 
 // Signals that race with our stops: each one arrives, once, and in order.
 static void test_signals(void)
 {
-    pid_t pid = child(take_signals), sender;
+    int end[2], sent[2], said[2] = {0}, n = -1;
     char ready;
-    int said[2] = {0}, n = (int)unit_times(20000, 1000000);
-    unsigned carried = 0;
-    check(hear(&ready, 1));
+    unsigned carried = 0, want = (unsigned)unit_times(20, 5000);
+    pid_t pid = child(take_signals), sender;
+    check(hear(&ready, 1) && pipe2(end, O_CLOEXEC) == 0 && pipe2(sent, O_CLOEXEC) == 0);
     fflush(stdout);
-    if ((sender = fork()) == 0) {
-        queue_all(pid, n);
-        _exit(0);
-    }
-    struct pollfd p = {.fd = from_child[0], .events = POLLIN};
-    while (poll(&p, 1, 0) == 0) {
+    if ((sender = fork()) == 0)
+        send_signals(pid, end[0], sent[1]);
+    bool stopped = true;
+    for (uint64_t until = now() + 60 * second; stopped && carried < want && now() < until;) {
         struct tracee t;
-        if (tracer_stop(pid, pid, second, &t) < 0) {
-            check(false);
-            break;
+        stopped = tracer_stop(pid, pid, second, &t) == 0;
+        if (stopped) {
+            carried += t.signal == SIGRTMIN;
+            tracer_release(&t);
         }
-        carried += t.signal == SIGRTMIN;
-        tracer_release(&t);
     }
-    check(hear(said, sizeof said) && said[0] == n && said[1] == 0);
-    check(carried > 0); // else nothing was tried
+    check(stopped && carried == want);
+    check(write(end[1], "e", 1) == 1 && read(sent[0], &n, sizeof n) == sizeof n && hear(said, sizeof said));
+    check(said[0] == n && said[1] == 0);
     check(waitpid(sender, NULL, 0) == sender);
     check(state_of(pid) == 'R' && tracer_of(pid) == 0);
     end_child(pid);
+    for (int i = 0; i < 2; i++) {
+        close(end[i]);
+        close(sent[i]);
+    }
 }
 
 // --- ends ----------------------------------------------------------------------------------------
@@ -271,11 +298,7 @@ static void exec_on_word(void)
 static void be_parent(void)
 {
     int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sleep_on();
-    }
+    pid_t pid = sleeper();
     tell(&pid, sizeof pid);
     if (waitpid(pid, &status, 0) == pid)
         tell(&status, sizeof status);
@@ -327,11 +350,7 @@ static void trace_parent_of_it(void)
 
 static void trace_child(void)
 {
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sleep_on();
-    }
+    pid_t pid = sleeper();
     if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
         _exit(1);
     tell(&pid, sizeof pid);
@@ -350,8 +369,8 @@ static void test_refusals(void)
 
     pid = child(trace_child);
     check(hear(&other, sizeof other));
-    char why[32];
-    snprintf(why, sizeof why, "traced by process %d", pid);
+    char why[64];
+    snprintf(why, sizeof why, "process %d (unit) traces it already", pid);
     check(fails_with(EPERM, why, other, other, second));
     end_child(pid);
 

@@ -73,6 +73,7 @@ int main(void)
         {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
+        {"packet", test_packet},     {"sandbox", test_sandbox},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));

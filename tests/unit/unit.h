@@ -47,5 +47,7 @@ void test_mem(void);
 void test_target(void);
 void test_reg(void);
 void test_tracer(void);
+void test_packet(void);
+void test_sandbox(void);
 
 #endif
