@@ -16,6 +16,7 @@ static const struct {
     [COL_SECONDS] = {"seconds", "seconds", true, true},
     [COL_PERCENT] = {"percent", "percent", true, true},
     [COL_TIME] = {"time", "seconds since the epoch", false, true},
+    [COL_ADDRESS] = {"address", NULL, false, true},
     [COL_TEXT] = {"text", NULL, false, false},
 };
 
@@ -53,7 +54,20 @@ void cell_int(struct cell *c, int64_t v)
 
 void cell_uint(struct cell *c, uint64_t v)
 {
-    cell_fixed(c, v > INT64_MAX ? INT64_MAX : (int64_t)v, 0);
+    cell_fixed(c, (int64_t)v, 0);
+    c->wide = v > INT64_MAX;
+}
+
+void cell_address(struct cell *c, uint64_t v)
+{
+    cell_uint(c, v);
+    c->hex = true;
+}
+
+void cell_unlimited(struct cell *c)
+{
+    cell_uint(c, UINT64_MAX);
+    c->unlimited = true;
 }
 
 void cell_text(struct cell *c, const char *s, size_t n)
@@ -80,7 +94,11 @@ int cell_compare(const struct cell *a, const struct cell *b, bool largest_first)
         return (a->kind == CELL_NONE) - (b->kind == CELL_NONE);
     int order;
     if (a->kind == CELL_NUMBER) {
-        order = (a->number > b->number) - (a->number < b->number);
+        order = a->wide - b->wide;
+        if (order == 0)
+            order = a->unlimited - b->unlimited;
+        if (order == 0)
+            order = (a->number > b->number) - (a->number < b->number);
     } else {
         order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
         if (order == 0)
@@ -99,10 +117,16 @@ static int64_t scale_of(const struct cell *c)
 
 static void add_number(struct buf *out, const struct cell *c)
 {
-    if (c->decimals == 0) {
+    if (c->unlimited)
+        buf_str(out, "unlimited");
+    else if (c->hex)
+        buf_printf(out, "0x%llx", (unsigned long long)c->number);
+    else if (c->wide)
+        buf_uint(out, (uint64_t)c->number);
+    else if (c->decimals == 0)
         buf_int(out, c->number);
+    if (c->decimals == 0)
         return;
-    }
     uint64_t size = c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number, scale = (uint64_t)scale_of(c);
     if (c->number < 0)
         buf_byte(out, '-');
@@ -169,7 +193,9 @@ void cell_human(struct buf *out, const struct cell *c, enum col_type type)
 {
     if (c->shown_as)
         type = (enum col_type)(c->shown_as - 1);
-    if (c->kind == CELL_NUMBER && type == COL_BYTES && c->decimals == 0)
+    if (c->kind == CELL_NUMBER && c->wide)
+        cell_exact(out, c);
+    else if (c->kind == CELL_NUMBER && type == COL_BYTES && c->decimals == 0)
         human_bytes(out, c->number);
     else if (c->kind == CELL_NUMBER && type == COL_SECONDS && c->number >= scale_of(c))
         human_duration(out, c);
@@ -186,7 +212,7 @@ void cell_json(struct buf *out, const struct cell *c)
         buf_str(out, "null");
     } else if (c->kind == CELL_TEXT) {
         esc_json(out, c->text, c->len);
-    } else if (c->number > exact || c->number < -exact) {
+    } else if (c->hex || c->wide || c->number > exact || c->number < -exact) {
         buf_byte(out, '"');
         add_number(out, c);
         buf_byte(out, '"');

@@ -15,6 +15,7 @@ enum col_type {
     COL_SECONDS, // a duration
     COL_PERCENT, // a quantity
     COL_TIME,    // a point in time, seconds since the epoch: earliest first
+    COL_ADDRESS, // an address, or an offset in a file or object: 0x..., smallest first
     COL_TEXT,    // smallest byte string first
 };
 
@@ -28,6 +29,9 @@ struct cell {
     enum { CELL_NONE, CELL_NUMBER, CELL_TEXT } kind;
     int decimals;     // CELL_NUMBER: the value is number / 10^decimals
     int shown_as;     // 0: as its column; else 1 + the col_type that people see
+    bool wide;        // CELL_NUMBER: the value does not fit into int64_t, `number` has its 64 bits
+    bool hex;         // CELL_NUMBER: written as 0x...
+    bool unlimited;   // CELL_NUMBER: above all others, written as `unlimited`
     int64_t number;
     const char *text; // CELL_TEXT: borrowed from the row, `len` bytes, any bytes
     size_t len;
@@ -35,7 +39,9 @@ struct cell {
 
 /** Setters for getters. A cell that is never set stays "no value". */
 void cell_int(struct cell *c, int64_t v);
-void cell_uint(struct cell *c, uint64_t v); // beyond INT64_MAX it is cut to that
+void cell_uint(struct cell *c, uint64_t v);
+void cell_address(struct cell *c, uint64_t v);
+void cell_unlimited(struct cell *c);
 void cell_fixed(struct cell *c, int64_t v, int decimals);
 void cell_text(struct cell *c, const char *s, size_t n);
 void cell_str(struct cell *c, const char *s); // NULL leaves the cell without value

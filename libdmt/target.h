@@ -38,6 +38,9 @@ pid_t target_pid(const struct target *t);
 NODISCARD int target_maps(struct target *t, const struct maps **ret);
 NODISCARD int target_maps_again(struct target *t, const struct maps **ret);
 
+/** target_maps_again with rss, pss, dirty and swap, where the kind knows them (MAPS_USAGE in `have`). */
+NODISCARD int target_maps_usage(struct target *t, const struct maps **ret);
+
 /** Calls FN for each thread of it that the operand names; stops when FN returns other than 0, and returns that. */
 NODISCARD int target_each_thread(struct target *t, int (*fn)(pid_t tid, void *arg), void *arg);
 
@@ -55,7 +58,8 @@ NODISCARD int target_regs(struct target *t, pid_t tid, unsigned sets, struct reg
 
 /**
  * In one stop of the thread: reads SETS, lets EDIT change them, writes those whose bits EDIT left in
- * *CHANGED. EDIT does no I/O; what it returns other than 0 ends it with nothing written, and is returned.
+ * *CHANGED. EDIT does no I/O; what it returns other than 0 ends it with nothing written, and is returned. At last
+ * the sets are read again, and EDIT looks at what stands there now: CHANGED is NULL then.
  */
 NODISCARD int target_edit_regs(struct target *t, pid_t tid, unsigned sets,
                                int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);

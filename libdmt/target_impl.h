@@ -10,8 +10,9 @@
 /** One kind. A missing operation is NULL: `target` says that it is not possible there. Contracts: target.h. */
 struct target_kind {
     const char *name;      // "core file"
+    bool is_core;
     void (*close)(struct target *t);
-    int (*maps)(struct target *t, struct maps *ret);
+    int (*maps)(struct target *t, bool usage, struct maps *ret); // RET is empty; usage: MAPS_USAGE too, where it is known
     int (*each_thread)(struct target *t, int (*fn)(pid_t tid, void *arg), void *arg);
     int (*read)(struct target *t, uint64_t addr, void *to, size_t n, size_t *got);
     int (*write)(struct target *t, uint64_t addr, const void *from, size_t n);
@@ -36,7 +37,12 @@ struct target {
     struct buf auxv;
 };
 
-/** Opens, allocated, or -1. */
+/** The live kind's registers (target_live_regs.c). */
+NODISCARD int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
+NODISCARD int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
+                             int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
+
+/** Opens, allocated, with kind and pid; or -1. The rest of the common part is zeros: target_open fills it. */
 NODISCARD int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret);
 NODISCARD int target_core_open(const struct procs *ps, const struct operand *operand, struct target **ret);
 

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// sig, procfile, objfile, ident, match: parsers of what others wrote.
+// sig, procfile, ident, match: parsers of what others wrote.
 #include "err.h"
 #include "ident.h"
 #include "match.h"
-#include "objfile.h"
 #include "procfile.h"
 #include "sig.h"
 #include "unit.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static bool sig_is(const char *text, int want)
 {
@@ -112,10 +109,15 @@ void test_procfile(void)
     SURVIVES(cgroup, procfile_cgroup(at, n, &path, &len));
 
     static const char mounts[] = "22 1 0:5 / /a rw shared:1 - proc proc rw\n36 22 0:40 / /b rw - fuse.sshfs x rw\n";
-    check(procfile_mount_type(mounts, strlen(mounts), 36, &path, &len) == 0 && len == 10 && memcmp(path, "fuse.sshfs", 10) == 0);
-    check(procfile_mount_type(mounts, strlen(mounts), 22, &path, &len) == 0 && len == 4);
-    check(procfile_mount_type(mounts, strlen(mounts), 3, &path, &len) == -1 && err_code() == ENOENT);
-    SURVIVES(mounts, procfile_mount_type(at, n, 36, &path, &len));
+    struct proc_mount mount = {0};
+    size_t next = 0;
+    check(procfile_mount(mounts, strlen(mounts), &next, &mount) == 0 && mount.id == 22 && mount.type_len == 4);
+    check(procfile_mount(mounts, strlen(mounts), &next, &mount) == 0 && mount.id == 36 && mount.type_len == 10 &&
+          memcmp(mount.type, "fuse.sshfs", 10) == 0 && mount.major == 0 && mount.minor == 40);
+    check(procfile_mount(mounts, strlen(mounts), &next, &mount) == -1 && err_code() == ENOENT);
+    next = 0;
+    check(procfile_mount("1 2 3\n7 8 9 - x \n5 1 8:1 / / rw - xfs /dev/a rw\n", 48, &next, &mount) == 0 && mount.id == 5);
+    SURVIVES(mounts, (next = 0, procfile_mount(at, n, &next, &mount)));
 
 #ifdef __x86_64__
     const uint64_t aux64[] = {AT_SYSINFO_EHDR, 0x7fff00001000, AT_NULL, 0};
@@ -126,47 +128,6 @@ void test_procfile(void)
     check(strcmp(procfile_abi(auxx32, sizeof auxx32), "x32") == 0);
     check(procfile_abi(aux64, 0) == NULL);
 #endif
-}
-
-static int osrel_of(const void *file, size_t n, uint32_t ret[3])
-{
-    int fd = memfd_create("elf", MFD_CLOEXEC);
-    int done = fd >= 0 && write(fd, file, n) == (ssize_t)n ? objfile_osrel(fd, ret) : -2;
-    close(fd);
-    return done;
-}
-
-void test_objfile(void)
-{
-    struct {
-        Elf64_Ehdr head;
-        Elf64_Phdr note;
-        Elf64_Nhdr n;
-        char name[4];
-        uint32_t desc[4];
-    } good = {
-        .head = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB}, .e_phoff = sizeof good.head, .e_phnum = 1,
-                 .e_phentsize = sizeof(Elf64_Phdr)},
-        .note = {.p_type = PT_NOTE, .p_offset = offsetof(__typeof__(good), n), .p_filesz = 32},
-        .n = {4, 16, NT_GNU_ABI_TAG},
-        .name = "GNU",
-        .desc = {0, 3, 2, 9},
-    };
-    uint32_t rel[3];
-    check(osrel_of(&good, sizeof good, rel) == 0 && rel[0] == 3 && rel[1] == 2 && rel[2] == 9);
-    for (size_t n = 0; n < sizeof good; n++)
-        check(osrel_of(&good, n, rel) == -1);
-    for (size_t i = 0, times = unit_times(5000, 200000); i < times; i++) {
-        __typeof__(good) bad = good;
-        for (unsigned k = 0; k < 1 + i % 6; k++)
-            ((char *)&bad)[unit_random() % sizeof bad] = (char)unit_random();
-        int done = osrel_of(&bad, sizeof bad, rel);
-        if (done != 0 && done != -1)
-            check(false);
-    }
-    int self = open("/proc/self/exe", O_RDONLY);
-    check(objfile_osrel(self, rel) == 0 && rel[0] >= 2);
-    close(self);
 }
 
 static bool ident_is(const char *text, pid_t pid, int by, uint64_t value, size_t ntids)

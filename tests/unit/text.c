@@ -147,6 +147,19 @@ void test_cell(void)
     check(shows(text(""), COL_TEXT, "\\0", "\\0", "\"\""));
     check(shows(text(NULL), COL_TEXT, "-", "-", "null"));
 
+    struct cell low = {0}, high = {0}, huge = {0}, no_limit = {0};
+    cell_address(&low, 0x1000);
+    cell_address(&high, 0xffffffffff600000);
+    cell_uint(&huge, UINT64_MAX);
+    cell_unlimited(&no_limit);
+    check(shows(low, COL_ADDRESS, "0x1000", "0x1000", "\"0x1000\""));
+    check(shows(high, COL_ADDRESS, "0xffffffffff600000", "0xffffffffff600000", "\"0xffffffffff600000\""));
+    check(shows(huge, COL_BYTES, "18446744073709551615", "18446744073709551615", "\"18446744073709551615\""));
+    check(shows(no_limit, COL_BYTES, "unlimited", "unlimited", "\"unlimited\""));
+    check(cell_compare(&low, &high, false) < 0 && cell_compare(&high, &low, false) > 0);
+    check(cell_compare(&huge, &no_limit, false) < 0 && cell_compare(&no_limit, &huge, false) > 0);
+    check(cell_compare(&no_limit, &no_limit, false) == 0 && cell_compare(&low, &no_limit, true) > 0);
+
     struct cell none = {0}, one = number(1, 0), two = number(2, 0), a = text("a"), ab = text("ab");
     check(cell_compare(&one, &two, false) < 0 && cell_compare(&one, &two, true) > 0);
     check(cell_compare(&a, &ab, false) < 0 && cell_compare(&ab, &a, false) > 0 && cell_compare(&a, &a, false) == 0);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static unsigned checks, failed;
 static const char *test;
@@ -37,6 +38,14 @@ char *unit_edge(const void *bytes, size_t n)
     return memcpy(pages + ROOM - n, bytes, n);
 }
 
+int unit_file(const void *bytes, size_t n)
+{
+    int fd = memfd_create("unit", MFD_CLOEXEC);
+    if (fd < 0 || (n > 0 && write(fd, bytes, n) != (ssize_t)n))
+        abort();
+    return fd;
+}
+
 uint32_t unit_random(void)
 {
     static uint64_t state = 0x9e3779b97f4a7c15;
@@ -61,7 +70,10 @@ int main(void)
         {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
         {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
         {"objfile", test_objfile}, {"procfile", test_procfile},
-        {"sysstat", test_sysstat},
+        {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
+        {"reg", test_reg},         {"tracer", test_tracer},
+        {"value", test_value},     {"location", test_location},
+        {"packet", test_packet},     {"sandbox", test_sandbox},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));

@@ -18,6 +18,9 @@ bool unit_is(const struct buf *b, const char *s, size_t len);
 /** The same bytes at the end of a page that nothing follows: reading past them crashes. */
 char *unit_edge(const void *bytes, size_t n);
 
+/** A file without a name that holds the N bytes; the caller closes it. */
+int unit_file(const void *bytes, size_t n);
+
 /** A reproducible random number, and how often to repeat: more with DMT_SOAK. */
 uint32_t unit_random(void);
 size_t unit_times(size_t times, size_t soak);
@@ -37,5 +40,14 @@ void test_objfile(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
+void test_value(void);
+void test_location(void);
+void test_maps(void);
+void test_mem(void);
+void test_target(void);
+void test_reg(void);
+void test_tracer(void);
+void test_packet(void);
+void test_sandbox(void);
 
 #endif

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+//
+// The headers and notes of a core to an index. The file is a stranger's: sizes, counts and addresses are what
+// somebody wrote there.
+#include "err.h"
+#include "target_core.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/procfs.h>
+
+// A process has 65,530 mappings (vm.max_map_count) and 32,768 threads of five notes unless root wants more.
+enum {
+    PHDRS_MAX = 1 << 20,
+    NOTES_MAX = 1 << 19,
+    NOTE_SEGMENTS_MAX = 16,
+    NT_FILE_MAX = 32 << 20, // the kernel writes at most 16 MiB (kernel.core_file_note_size_limit)
+    FILES_MAX = 1 << 20,
+    AUXV_MAX = 1 << 12,
+    REGS_MAX = 1 << 16,
+};
+
+void core_index_fini(struct core_index *c)
+{
+    free(c->loads);
+    free(c->files);
+    free(c->threads);
+    buf_fini(&c->names);
+    buf_fini(&c->auxv);
+    *c = (struct core_index){0};
+}
+
+// --- notes ---------------------------------------------------------------------
+
+struct notes {
+    struct core_index *index;
+    pid_t first;           // the thread that the kernel wrote first
+    bool has_files;
+    size_t n;
+};
+
+static int add_thread(struct objfile *o, const struct objfile_note *note, struct notes *notes)
+{
+    struct core_index *c = notes->index;
+    const size_t regs = offsetof(struct elf_prstatus, pr_reg);
+    struct elf_prstatus st;
+    if (note->size < sizeof st)
+        return 0;
+    if (objfile_get(o, note->desc, &st, sizeof st) < 0)
+        return -1;
+    if (st.pr_pid <= 0)
+        return 0;
+    struct core_thread *grown = array_grow(c->threads, c->nthreads, &c->threads_cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    c->threads = grown;
+    c->threads[c->nthreads++] = (struct core_thread){.tid = st.pr_pid, .gp = {note->desc + regs, sizeof st.pr_reg}};
+    if (!notes->first)
+        notes->first = st.pr_pid;
+    return 0;
+}
+
+static int take_pid(struct objfile *o, const struct objfile_note *note, struct core_index *c)
+{
+    struct elf_prpsinfo ps;
+    if (c->pid || note->size < sizeof ps)
+        return 0;
+    if (objfile_get(o, note->desc, &ps, sizeof ps) < 0)
+        return -1;
+    if (ps.pr_pid > 0)
+        c->pid = ps.pr_pid;
+    return 0;
+}
+
+static int take_auxv(struct objfile *o, const struct objfile_note *note, struct core_index *c)
+{
+    size_t n = note->size < AUXV_MAX ? (size_t)note->size : AUXV_MAX;
+    char bytes[AUXV_MAX];
+    if (c->auxv.len > 0)
+        return 0;
+    if (objfile_get(o, note->desc, bytes, n) < 0)
+        return -1;
+    buf_add(&c->auxv, bytes, n);
+    return buf_ok(&c->auxv);
+}
+
+// A name is the bytes up to a zero.
+static void take_name(struct core_index *c, struct core_file *f, size_t name)
+{
+    static const char deleted[] = " (deleted)";
+    const size_t tail = sizeof deleted - 1;
+    const char *text = c->names.data + name;
+    f->name = name;
+    f->name_len = strlen(text);
+    f->deleted = f->name_len > tail && memcmp(text + f->name_len - tail, deleted, tail) == 0;
+    if (f->deleted)
+        f->name_len -= tail;
+}
+
+/*
+ * Two words, how many there are and the unit of offsets; three words each, start, end and offset; the names,
+ * each with a zero behind it (Linux, fs/binfmt_elf.c, fill_files_note).
+ */
+static int take_files(struct objfile *o, const struct objfile_note *note, struct notes *notes)
+{
+    struct core_index *c = notes->index;
+    uint64_t head[2], entry[3];
+    if (notes->has_files || note->size < sizeof head || note->size > NT_FILE_MAX)
+        return 0;
+    notes->has_files = true;
+    if (objfile_get(o, note->desc, head, sizeof head) < 0)
+        return -1;
+    uint64_t left = note->size - sizeof head, n = head[0];
+    if (n == 0 || n > FILES_MAX || n > left / (sizeof entry + 1)) // each has a name, and be it only a zero
+        return 0;
+    const uint64_t at = note->desc + sizeof head;
+    left -= n * sizeof entry;
+    // Read first: a size that lies costs no memory. The last name ends where the note does, whatever it says.
+    char part[4096];
+    for (uint64_t done = 0; done < left;) {
+        size_t some = left - done < sizeof part ? (size_t)(left - done) : sizeof part;
+        if (objfile_get(o, at + n * sizeof entry + done, part, some) < 0)
+            return -1;
+        buf_add(&c->names, part, some);
+        done += some;
+    }
+    buf_byte(&c->names, '\0');
+    if (buf_ok(&c->names) < 0)
+        return -1;
+    c->files = calloc((size_t)n, sizeof *c->files);
+    if (!c->files)
+        return err_set(ENOMEM, "out of memory");
+    for (size_t i = 0, name = 0; i < n && name < left; i++) {
+        if (objfile_get(o, at + i * sizeof entry, entry, sizeof entry) < 0)
+            return -1;
+        struct core_file *f = &c->files[c->nfiles];
+        take_name(c, f, name);
+        name += strlen(c->names.data + name) + 1;
+        uint64_t offset;
+        if (entry[0] >= entry[1] || __builtin_mul_overflow(entry[2], head[1], &offset) || offset > INT64_MAX ||
+            entry[1] - entry[0] > INT64_MAX - offset)
+            continue;
+        f->start = entry[0];
+        f->end = entry[1];
+        f->offset = offset;
+        c->nfiles++;
+    }
+    return 0;
+}
+
+static void take_bytes(struct core_bytes *to, const struct objfile_note *note)
+{
+    if (to->n == 0 && note->size > 0 && note->size <= REGS_MAX)
+        *to = (struct core_bytes){note->desc, (size_t)note->size};
+}
+
+static int take_note(struct objfile *o, const struct objfile_note *note, void *arg)
+{
+    struct notes *notes = arg;
+    struct core_index *c = notes->index;
+    notes->n++;
+    // What belongs to a thread stands behind its NT_PRSTATUS.
+    struct core_thread *t = c->nthreads ? &c->threads[c->nthreads - 1] : NULL;
+    if (strcmp(note->name, "LINUX") == 0 && note->type == NT_X86_XSTATE && t)
+        take_bytes(&t->xstate, note);
+    if (strcmp(note->name, "CORE") != 0)
+        return 0;
+    switch (note->type) {
+    case NT_PRSTATUS: return add_thread(o, note, notes);
+    case NT_PRPSINFO: return take_pid(o, note, c);
+    case NT_AUXV: return take_auxv(o, note, c);
+    case NT_FILE: return take_files(o, note, notes);
+    case NT_PRFPREG:
+        if (t)
+            take_bytes(&t->fp, note);
+        return 0;
+    case NT_SIGINFO:
+        if (t)
+            take_bytes(&t->siginfo, note);
+        return 0;
+    default: return 0;
+    }
+}
+
+// --- segments ------------------------------------------------------------------
+
+static int add_load(struct core_index *c, const struct objfile_phdr *p)
+{
+    if (p->memsz == 0 || p->memsz > UINT64_MAX - p->vaddr)
+        return 0;
+    struct core_load *grown = array_grow(c->loads, c->nloads, &c->loads_cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    c->loads = grown;
+    uint64_t filesz = p->filesz < p->memsz ? p->filesz : p->memsz;
+    if (p->offset > INT64_MAX || filesz > INT64_MAX - p->offset)
+        filesz = 0;
+    c->loads[c->nloads++] = (struct core_load){
+        .start = p->vaddr,
+        .end = p->vaddr + p->memsz,
+        .offset = p->offset,
+        .filesz = filesz,
+        .perms = (p->flags & PF_R ? MAP_READ : 0) | (p->flags & PF_W ? MAP_WRITE : 0) | (p->flags & PF_X ? MAP_EXEC : 0),
+    };
+    return 0;
+}
+
+static int load_by_start(const void *a, const void *b)
+{
+    const struct core_load *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static int file_by_start(const void *a, const void *b)
+{
+    const struct core_file *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static int thread_by_tid(const void *a, const void *b)
+{
+    const struct core_thread *x = a, *y = b;
+    return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+// What the one before it has already is cut off the beginning of each.
+static void part_loads(struct core_index *c)
+{
+    size_t n = 0;
+    uint64_t end = 0;
+    if (c->nloads > 1)
+        qsort(c->loads, c->nloads, sizeof *c->loads, load_by_start);
+    for (size_t i = 0; i < c->nloads; i++) {
+        struct core_load l = c->loads[i];
+        if (l.end <= end)
+            continue;
+        uint64_t skip = l.start < end ? end - l.start : 0;
+        l.start += skip;
+        l.offset += skip < l.filesz ? skip : l.filesz;
+        l.filesz -= skip < l.filesz ? skip : l.filesz;
+        end = l.end;
+        c->loads[n++] = l;
+    }
+    c->nloads = n;
+}
+
+static bool same_name(const struct core_index *c, const struct core_file *a, const struct core_file *b)
+{
+    return a->name_len == b->name_len && memcmp(c->names.data + a->name, c->names.data + b->name, a->name_len) == 0;
+}
+
+static void part_files(struct core_index *c)
+{
+    size_t n = 0;
+    uint64_t end = 0;
+    if (c->nfiles > 1)
+        qsort(c->files, c->nfiles, sizeof *c->files, file_by_start);
+    for (size_t i = 0; i < c->nfiles; i++) {
+        struct core_file f = c->files[i];
+        if (f.end <= end)
+            continue;
+        uint64_t skip = f.start < end ? end - f.start : 0;
+        f.start += skip;
+        f.offset += skip;
+        end = f.end;
+        // The parts of a module follow one another.
+        bool follows = n > 0 && same_name(c, &f, &c->files[n - 1]);
+        f.first = f.offset == 0 ? (uint32_t)n : follows ? c->files[n - 1].first : CORE_NONE;
+        c->files[n++] = f;
+    }
+    c->nfiles = n;
+}
+
+static void part_threads(struct core_index *c)
+{
+    size_t n = 0;
+    if (c->nthreads > 1)
+        qsort(c->threads, c->nthreads, sizeof *c->threads, thread_by_tid);
+    for (size_t i = 0; i < c->nthreads; i++)
+        if (n == 0 || c->threads[i].tid != c->threads[n - 1].tid)
+            c->threads[n++] = c->threads[i];
+    c->nthreads = n;
+}
+
+static int read_segments(struct objfile *o, struct notes *notes)
+{
+    struct objfile_phdr note[NOTE_SEGMENTS_MAX];
+    size_t nnotes = 0;
+    for (uint32_t i = 0; i < o->phnum; i++) {
+        struct objfile_phdr p;
+        if (objfile_phdr(o, i, &p) < 0 || (p.type == PT_LOAD && add_load(notes->index, &p) < 0))
+            return -1;
+        if (p.type == PT_NOTE && nnotes < NOTE_SEGMENTS_MAX)
+            note[nnotes++] = p;
+    }
+    for (size_t i = 0; i < nnotes; i++)
+        if (objfile_each_note(o, note[i].offset, note[i].filesz, note[i].align, NOTES_MAX - notes->n, take_note, notes) < 0)
+            return -1;
+    return notes->n < NOTES_MAX ? 0 : err_set(ENOEXEC, "a core with more than %d notes", NOTES_MAX - 1);
+}
+
+static int check_kind(const struct objfile *o)
+{
+    if (o->type != ET_CORE)
+        return err_set(ENOEXEC, "an ELF file, but no core");
+    if (o->machine != reg_machine)
+        return err_set(ENOEXEC, "a core of another machine (e_machine %u)", o->machine);
+    if (!o->is64)
+        return err_set(ENOEXEC, "a core of a 32-bit program");
+    if (o->phnum > PHDRS_MAX)
+        return err_set(ENOEXEC, "a core with more than %d segments", PHDRS_MAX);
+    return 0;
+}
+
+int core_index_read(struct objfile *o, struct core_index *ret)
+{
+    struct core_index c = {0};
+    struct notes notes = {.index = &c};
+    if (check_kind(o) < 0)
+        return -1;
+    if (read_segments(o, &notes) < 0) {
+        core_index_fini(&c);
+        return err_code() == EIO ? err_wrap("cannot read its headers and notes") : -1;
+    }
+    if (c.nthreads == 0) {
+        core_index_fini(&c);
+        return err_set(ENOEXEC, "a core without threads");
+    }
+    if (!c.pid)
+        c.pid = notes.first;
+    part_loads(&c);
+    part_files(&c);
+    part_threads(&c);
+    *ret = c;
+    return 0;
+}
+
+// --- looking up ----------------------------------------------------------------
+
+static int addr_in_file(const void *addr, const void *file)
+{
+    const struct core_file *f = file;
+    uint64_t at = *(const uint64_t *)addr;
+    return at < f->start ? -1 : at >= f->end;
+}
+
+static int tid_of_thread(const void *tid, const void *thread)
+{
+    pid_t a = *(const pid_t *)tid, b = ((const struct core_thread *)thread)->tid;
+    return (a > b) - (a < b);
+}
+
+const struct core_load *core_next_load(const struct core_index *c, uint64_t addr)
+{
+    size_t low = 0, high = c->nloads;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->loads[middle].end > addr)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < c->nloads ? &c->loads[low] : NULL;
+}
+
+const struct core_file *core_find_file(const struct core_index *c, uint64_t addr)
+{
+    return c->nfiles ? bsearch(&addr, c->files, c->nfiles, sizeof *c->files, addr_in_file) : NULL;
+}
+
+const struct core_thread *core_find_thread(const struct core_index *c, pid_t tid)
+{
+    return c->nthreads ? bsearch(&tid, c->threads, c->nthreads, sizeof *c->threads, tid_of_thread) : NULL;
+}
+
+// --- mappings ------------------------------------------------------------------
+
+// An entry of the auxiliary vector (getauxval(3)); 0: none.
+static uint64_t auxv_value(const struct core_index *c, uint64_t type)
+{
+    Elf64_auxv_t a;
+    for (size_t at = 0; c->auxv.len - at >= sizeof a; at += sizeof a) {
+        memcpy(&a, c->auxv.data + at, sizeof a);
+        if (a.a_type == type)
+            return a.a_un.a_val;
+    }
+    return 0;
+}
+
+// Adds a part of F. Its name, which may be long, is added once however many parts there are.
+static int add_part(const struct core_index *c, const struct core_file *f, struct mapping *m, struct maps *ret)
+{
+    const struct mapping *before = ret->n > 0 ? &ret->at[ret->n - 1] : NULL;
+    bool again = before && before->end == m->start && m->start > f->start;
+    size_t name = again ? before->name : 0;
+    m->offset = f->offset + (m->start - f->start);
+    m->deleted = f->deleted;
+    if (maps_add(ret, m, c->names.data + f->name, again ? 0 : f->name_len) < 0)
+        return -1;
+    if (again) {
+        ret->at[ret->n - 1].name = name;
+        ret->at[ret->n - 1].name_len = f->name_len;
+    }
+    return 0;
+}
+
+int core_index_maps(const struct core_index *c, struct maps *ret)
+{
+    // What the kernel calls so in maps: the vector points into them.
+    const uint64_t vdso = auxv_value(c, AT_SYSINFO_EHDR), stack = auxv_value(c, AT_RANDOM);
+    const struct core_load *l = c->loads, *l_end = l + c->nloads;
+    const struct core_file *f = c->files, *f_end = f + c->nfiles;
+    ret->have |= MAPS_PERMS;
+    for (uint64_t at = 0; l < l_end || f < f_end;) {
+        uint64_t l_start = l < l_end ? l->start : UINT64_MAX, f_start = f < f_end ? f->start : UINT64_MAX;
+        if (at < l_start && at < f_start)
+            at = l_start < f_start ? l_start : f_start;
+        bool in_load = at >= l_start, in_file = at >= f_start;
+        uint64_t l_stop = in_load ? l->end : l_start, f_stop = in_file ? f->end : f_start;
+        struct mapping m = {.start = at, .perms = in_load ? l->perms : MAP_UNSAID};
+        at = m.end = l_stop < f_stop ? l_stop : f_stop;
+        const char *name = vdso && m.start == vdso ? "[vdso]" : stack >= m.start && stack < m.end ? "[stack]" : "";
+        if ((in_file ? add_part(c, f, &m, ret) : maps_add(ret, &m, name, strlen(name))) < 0)
+            return -1;
+        l += in_load && at == l->end;
+        f += in_file && at == f->end;
+    }
+    return 0;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+#include "tracer.h"
+
+#include "err.h"
+#include "io.h"
+#include "procfile.h"
+#include "refusal.h"
+#include "tracer_late.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+// --- what /proc says ---------------------------------------------------------------------------
+
+struct task {
+    bool ended;               // or about to: it cannot be stopped any more
+    bool zombie;              // the whole process: its parent has to take notice
+    uint64_t tracer;          // its thread, 0: none
+    char state;
+};
+
+// The thread TID, 0: ourselves.
+static int read_task(pid_t tid, struct task *ret)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, tid ? "/proc/%d/status" : "/proc/thread-self/status", tid);
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_BUF struct buf text = {0};
+    if (fd < 0 || io_read_file(fd, &text, 1 << 16, NULL) < 0)
+        return err_set(ESRCH, "no such thread");
+    const char *all = buf_cstr(&text), *state = strstr(all, "\nState:\t");
+    uint64_t tgid, threads, size;
+    if (!state || procfile_field(all, text.len, "TracerPid", &ret->tracer) < 0 ||
+        procfile_field(all, text.len, "Tgid", &tgid) < 0 || procfile_field(all, text.len, "Threads", &threads) < 0)
+        return err_set(EPROTO, "cannot understand %s", path);
+    bool memory = procfile_field(all, text.len, "VmSize", &size) == 0;
+    bool kernels = strstr(all, "\nNSpgid:\t0\n"); // threads of the kernel have no memory either
+    ret->state = state[8];
+    ret->zombie = ret->state == 'Z' && (pid_t)tgid == tid && threads <= 1;
+    ret->ended = !ret->zombie && (ret->state == 'Z' || ret->state == 'X' || (!memory && !kernels));
+    return 0;
+}
+
+static bool is_thread_of(pid_t pid, pid_t tid)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d", pid, tid);
+    return access(path, F_OK) == 0;
+}
+
+// Whoever traces us, or traces who traces us, cannot be stopped by us: each would wait for the other for ever, and
+// neither could be killed.
+static bool traces_us(pid_t pid)
+{
+    struct task task = {0};
+    pid_t tid = 0;
+    for (unsigned depth = 0; depth < 64 && read_task(tid, &task) == 0 && task.tracer; depth++) {
+        tid = (pid_t)task.tracer;
+        if (is_thread_of(pid, tid))
+            return true;
+    }
+    return false;
+}
+
+static int refused(pid_t tid)
+{
+    static const char what[] = "cannot stop it";
+    struct task task;
+    struct procs ps;
+    if (read_task(tid, &task) < 0)
+        return -1;
+    if (task.ended)
+        return err_set(ESRCH, "that thread has ended");
+    if (is_thread_of(getpid(), tid))
+        return err_set(EPERM, "%s: it is this very process", what);
+    if (procs_open(&ps) < 0)
+        return -1;
+    int done = refusal(&ps, tid, what);
+    procs_close(&ps);
+    return done;
+}
+
+// --- the deadline ------------------------------------------------------------------------------
+
+static sigjmp_buf out;
+static volatile sig_atomic_t may_jump;
+
+struct alarm {
+    struct sigaction action;
+    struct itimerval timer;
+    sigset_t mask;
+    struct timespec end;
+};
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+    if (may_jump)
+        siglongjmp(out, 1);
+}
+
+// From END on there is a signal every 10 ms: one that comes just before a wait would not end it.
+static void alarm_start(uint64_t ns, struct alarm *a)
+{
+    uint64_t us = ns / 1000 + 1;
+    const struct itimerval until = {{0, 10000}, {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)}};
+    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_NODEFER};
+    sigset_t alarm;
+    sigemptyset(&act.sa_mask);
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    (void)clock_gettime(CLOCK_MONOTONIC, &a->end);
+    a->end.tv_sec += (time_t)(us / 1000000);
+    a->end.tv_nsec += (long)(us % 1000000) * 1000;
+    (void)sigaction(SIGALRM, &act, &a->action);
+    (void)sigprocmask(SIG_UNBLOCK, &alarm, &a->mask);
+    (void)setitimer(ITIMER_REAL, &until, &a->timer);
+}
+
+static void alarm_stop(const struct alarm *a)
+{
+    int saved = errno;
+    (void)setitimer(ITIMER_REAL, &a->timer, NULL);
+    (void)sigprocmask(SIG_SETMASK, &a->mask, NULL);
+    (void)sigaction(SIGALRM, &a->action, NULL);
+    errno = saved;
+}
+
+static bool alarm_over(const struct alarm *a)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (now.tv_sec - a->end.tv_sec) * 1000000000LL + now.tv_nsec - a->end.tv_nsec >= 0;
+}
+
+// --- stop and release --------------------------------------------------------------------------
+
+/*
+ * PTRACE_SEIZE waits while the process executes a program, and that for as long as whoever serves the program's
+ * file, or traces a thread of the process, likes. The wait cannot be ended by a handler that returns (the kernel's
+ * ERESTARTNOINTR), so ours does not. 0, or an errno; ETIMEDOUT when it may be seized or not.
+ */
+static int seize(pid_t tid)
+{
+    if (sigsetjmp(out, 0))
+        return ETIMEDOUT;
+    may_jump = 1;
+    int code = ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 ? errno : 0;
+    may_jump = 0;
+    return code;
+}
+
+/*
+ * EAGAIN: since Linux 6.19 a process that executes a program refuses a tracer that might have to wait. EPERM passes
+ * by where the number changed hands meanwhile, from a first thread that ended to the one that executed a program, or
+ * where another tracer has just let go.
+ */
+static int seize_by(pid_t tid, const struct alarm *a)
+{
+    const struct timespec tick = {0, 1000000};
+    struct task task;
+    for (unsigned again = 0;;) {
+        int code = seize(tid);
+        may_jump = 0;
+        if (code == EPERM && again++ < 3 && read_task(tid, &task) == 0 && !task.tracer && !task.ended && !task.zombie)
+            code = EAGAIN;
+        if (code != EAGAIN)
+            return code;
+        if (alarm_over(a))
+            return ETIMEDOUT;
+        (void)nanosleep(&tick, NULL);
+    }
+}
+
+enum { NOT_OURS = -1 };
+
+// Waits for its next stop. 0, or an errno; NOT_OURS: we have no such tracee any more.
+static int await_stop(pid_t tid, const struct alarm *a, int *status)
+{
+    for (;;) {
+        pid_t done = waitpid(tid, status, __WALL);
+        if (done == tid)
+            return WIFSTOPPED(*status) ? 0 : ESRCH;
+        if (errno != EINTR)
+            return NOT_OURS;
+        if (alarm_over(a))
+            return ETIMEDOUT;
+    }
+}
+
+static int timed_out(pid_t pid, pid_t tid, uint64_t max_stop)
+{
+    struct task task;
+    if (!is_thread_of(pid, tid) || read_task(tid, &task) < 0 || task.ended || task.zombie)
+        return err_set(ESRCH, "that thread has ended");
+    return err_set(ETIMEDOUT, "did not stop within %llu ms: it sleeps in the kernel, or is frozen (state %c)",
+                   (unsigned long long)(max_stop / 1000000), task.state);
+}
+
+int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
+{
+    if (traces_us(pid))
+        return err_set(EPERM, "cannot stop it: it traces this command, and each would wait for the other");
+    if (late_ready() < 0)
+        return -1;
+    struct alarm alarm;
+    int status = 0;
+    alarm_start(max_stop, &alarm);
+    int code = 0;
+    bool ours = late_take(tid) && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+    if (!ours) {
+        code = seize_by(tid, &alarm);
+        bool interrupted = (code == 0 || code == ETIMEDOUT) && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+        ours = interrupted || code == 0; // to be reaped, or renamed
+        if (ours && !interrupted)
+            code = NOT_OURS;
+    }
+    // Seized, its number is its own until we reap it: now it can be compared.
+    if (code == 0 && !is_thread_of(pid, tid))
+        code = ESRCH;
+    if (code == 0)
+        code = await_stop(tid, &alarm, &status);
+    alarm_stop(&alarm);
+    if (code == 0) {
+        // An event is our interrupt (SIGTRAP) or a group-stop; without one a signal is about to be delivered.
+        int event = status >> 16, sig = WSTOPSIG(status);
+        *ret = (struct tracee){pid, tid, event ? 0 : sig, event && sig != SIGTRAP};
+        return 0;
+    }
+    if (ours)
+        late_leave(pid, tid);
+    if (code == EPERM)
+        return refused(tid);
+    if (code == ETIMEDOUT)
+        return timed_out(pid, tid, max_stop);
+    if (code == ESRCH || code == NOT_OURS)
+        return err_set(ESRCH, "no such thread");
+    errno = code;
+    return err_sys("cannot stop it");
+}
+
+void tracer_release(struct tracee *t)
+{
+    if (t->tid && ptrace(PTRACE_DETACH, t->tid, 0, t->signal) < 0)
+        late_leave(t->pid, t->tid); // it was killed: reaped when it is dead
+    t->tid = 0;
+}

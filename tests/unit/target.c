@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+//
+// maps, mem, target: the memory of another process, and of a child that this one made.
+#include "err.h"
+#include "target.h"
+#include "mem.h"
+#include "unit.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define USAGE_OF(rss, pss, clean, dirty, swap)                                                                      \
+    "Size:    8 kB\nRss:     " rss " kB\nPss:     " pss " kB\nPss_Dirty:  9 kB\nShared_Dirty:    " clean           \
+    " kB\nPrivate_Dirty:    " dirty " kB\nSwap:    " swap " kB\nSwapPss:  7 kB\nVmFlags: rd mr mw\n"
+
+static const char maps_file[] =
+    "1000-3000 r-xp 00002000 fd:1f 18446744073709551615                       /a b\tc (deleted)\n"
+    "3000-4000 rw-s 00000000 00:00 0 \n"
+    "7000-8000 ---p 00000000 00:00 0                          [heap]\n"
+    "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n";
+
+static bool named(const struct maps *m, size_t i, const char *name)
+{
+    return m->at[i].name_len == strlen(name) && memcmp(maps_name(m, &m->at[i]), name, strlen(name)) == 0;
+}
+
+static bool refuses(const char *text)
+{
+    struct maps m = {0};
+    bool refused = maps_parse(text, strlen(text), &m) == -1 && err_code() == EPROTO;
+    maps_fini(&m);
+    return refused;
+}
+
+void test_maps(void)
+{
+    struct maps m = {0};
+    check(maps_parse(maps_file, strlen(maps_file), &m) == 0 && m.n == 4 && m.have == (MAPS_PERMS | MAPS_SHARED | MAPS_DEV));
+    const struct mapping *a = m.at;
+    check(a->start == 0x1000 && a->end == 0x3000 && a->offset == 0x2000 && a->perms == (MAP_READ | MAP_EXEC));
+    check(a->major == 0xfd && a->minor == 0x1f && a->inode == UINT64_MAX && a->deleted && named(&m, 0, "/a b\tc"));
+    check(m.at[1].perms == (MAP_READ | MAP_WRITE | MAP_IS_SHARED) && named(&m, 1, "") && !m.at[1].deleted);
+    check(m.at[2].perms == 0 && named(&m, 2, "[heap]") && m.at[3].start == 0xffffffffff600000);
+    check(maps_find(&m, 0x0fff) == NULL && maps_find(&m, 0x1000) == a && maps_find(&m, 0x2fff) == a);
+    check(maps_find(&m, 0x3000) == a + 1 && maps_find(&m, 0x5000) == NULL && maps_find(&m, UINT64_MAX) == NULL);
+    maps_fini(&m);
+
+    static const char smaps[] = "1000-3000 r-xp 00000000 fd:01 5 /a\n" USAGE_OF("5", "4", "1", "2", "3")
+        "3000-4000 rw-p 00000000 00:00 0 \n" USAGE_OF("0", "0", "0", "0", "0");
+    check(maps_parse(smaps, strlen(smaps), &m) == 0 && m.n == 2 && (m.have & MAPS_USAGE));
+    check(m.at[0].rss == 5120 && m.at[0].pss == 4096 && m.at[0].dirty == 3072 && m.at[0].swap == 3072);
+    check(m.at[1].rss == 0 && m.at[1].dirty == 0);
+    maps_fini(&m);
+
+    check(refuses("x") && refuses("1000-1000 r-xp 0 0:0 0 \n") && refuses("1000-2000 rwxx 0 0:0 0 \n"));
+    check(refuses("1000-2000 r-xp 0 0:0\n") && refuses("1000-2000 r-xp 0 0:0 5x /a\n") && refuses("Rss: 5 kB\n"));
+    check(refuses("1000-10000000000000000 r-xp 0 0:0 0 \n") && refuses("1000-2000 r-xp 0 100000000:0 0 \n"));
+    static const char torn[] = "1000-3000 r-xp 0 0:1 5 /a\n2000-4000 r-xp 1000 0:1 5 /a\n1000-2000 r-xp 0 0:0 0 \n";
+    check(maps_parse(torn, strlen(torn), &m) == 0 && m.n == 2 && m.at[1].start == 0x3000 && m.at[1].offset == 0x2000);
+    maps_fini(&m);
+    bool ends = true;
+    for (size_t n = 0; n < strlen(maps_file); n++) {
+        ends = ends && maps_parse(unit_edge(maps_file, n), n, &m) <= 0;
+        maps_fini(&m);
+    }
+    check(ends);
+
+    const struct mapping late = {.start = 9, .end = 10}, early = {.start = 1, .end = 2};
+    check(maps_add(&m, &late, "late", 4) == 0 && maps_add(&m, &early, "early", 5) == 0);
+    maps_sort(&m);
+    check(named(&m, 0, "early") && named(&m, 1, "late"));
+    maps_fini(&m);
+}
+
+static int add(struct mem *m, uint64_t base, uint64_t size, int fd, uint64_t offset, uint64_t filesz)
+{
+    const struct mem_segment s = {base, size, fd, offset, filesz};
+    return mem_add(m, &s);
+}
+
+static bool reads(const struct mem *m, uint64_t addr, size_t n, const char *want, size_t len)
+{
+    char to[64];
+    size_t got = 0;
+    return mem_read(m, addr, to, n, &got) == 0 && got == len && memcmp(to, want, len) == 0;
+}
+
+static int fails(const struct mem *m, uint64_t addr)
+{
+    char to[8];
+    size_t got;
+    return mem_read(m, addr, to, sizeof to, &got) == -1 ? err_code() : 0;
+}
+
+void test_mem(void)
+{
+    struct mem m = {0};
+    CLEANUP_CLOSE int fd = memfd_create("unit", MFD_CLOEXEC);
+    check(fd >= 0 && write(fd, "0123456789abcdef", 16) == 16);
+    check(add(&m, 0x1000, 8, fd, 4, 6) == 0 && add(&m, 0x1010, 4, fd, 0, 4) == 0);
+    check(reads(&m, 0x1000, 8, "456789\0\0", 8) && reads(&m, 0x1004, 64, "89\0\0", 4));
+    check(reads(&m, 0x1010, 2, "01", 2) && reads(&m, 0x1006, 1, "", 1) && reads(&m, 0x1000, 0, "", 0));
+    check(fails(&m, 0xfff) == EFAULT && fails(&m, 0x1008) == EFAULT && fails(&m, 0x1014) == EFAULT);
+    // The earlier ones keep their bytes; what is between and around them is added.
+    check(add(&m, 0xffe, 0x20, fd, 0, 2) == 0 && m.n == 5);
+    check(reads(&m, 0xffe, 6, "014567", 6) && reads(&m, 0x100e, 4, "\0\00001", 4));
+    check(reads(&m, 0x101d, 8, "\0", 1) && fails(&m, 0x101e) == EFAULT);
+    check(add(&m, 0x1000, 4, fd, 0, 4) == 0 && m.n == 5);
+    check(add(&m, UINT64_MAX, 2, fd, 0, 0) == -1 && err_code() == EINVAL);
+    check(add(&m, 0, 2, fd, 0, 3) == -1 && add(&m, 0, 2, fd, UINT64_MAX, 2) == -1 && add(&m, 5, 0, fd, 0, 0) == 0);
+    check(add(&m, UINT64_MAX - 1, 2, fd, 1, 2) == 0 && reads(&m, UINT64_MAX, 9, "2", 1));
+    check(add(&m, 0x5000, 8, fd, 14, 8) == 0 && reads(&m, 0x5000, 8, "ef", 2) && fails(&m, 0x5002) == ESRCH);
+    check(add(&m, 0x6000, 8, fd, INT64_MAX, 8) == 0 && fails(&m, 0x6001) == EIO);
+    mem_fini(&m);
+}
+
+static int count(pid_t tid, void *arg)
+{
+    (void)tid;
+    ++*(int *)arg;
+    return 0;
+}
+
+static const char text[] = "constant, read-only";
+
+// On a child that sleeps: what is here is there, until it is changed.
+static void live(const struct procs *ps, pid_t child, const char *page)
+{
+    const struct target_options options = {.max_stop = 1000000000};
+    const struct operand o = {.id = {.pid = child}};
+    const struct maps *maps;
+    struct target *t;
+    char got[8192];
+    size_t n = 0;
+    uint64_t phdr = 0, at = (uintptr_t)page;
+    int threads = 0, fd = -1;
+    check(target_open(ps, &o, &options, &t) == 0);
+    check(!target_is_core(t) && target_pid(t) == child);
+    check(target_maps(t, &maps) == 0 && maps_find(maps, (uintptr_t)text) && maps_find(maps, at));
+    check(target_read(t, (uintptr_t)text, got, sizeof text, &n) == 0 && n == sizeof text && memcmp(got, text, n) == 0);
+    check(target_read(t, at, got, sizeof got, &n) == 0 && n == 4096); // the next page is not mapped
+    check(target_read(t, at + 4096, got, 1, &n) == -1 && err_code() == EFAULT);
+    check(target_read(t, 0, got, 1, &n) == -1 && err_code() == EFAULT);
+    check(target_write(t, at + 4090, "new", 3) == 0 && target_read(t, at + 4090, got, 3, &n) == 0 && !memcmp(got, "new", 3));
+    check(target_write(t, at + 4094, "over", 4) == -1 && err_code() == EFAULT);
+    check(target_read(t, at + 4094, got, 2, &n) == 0 && memcmp(got, "\0\0", 2) == 0 && memcmp(page + 4090, "\0\0\0", 3) == 0);
+    check(target_write(t, (uintptr_t)text, "C", 1) == 0 && target_read(t, (uintptr_t)text, got, 2, &n) == 0 && got[0] == 'C');
+    check(text[0] == 'c');
+    check(target_auxv(t, AT_PHDR, &phdr) == 0 && phdr == getauxval(AT_PHDR));
+    check(target_auxv(t, 4711, &phdr) == -1 && err_code() == ENOENT);
+    check(target_each_thread(t, count, &threads) == 0 && threads == 1);
+    check(target_open_path(t, "/proc/self/../../etc/passwd", &fd) == 0 || err_code() == EACCES);
+    if (fd >= 0)
+        close(fd);
+    check(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    check(target_read(t, at, got, 1, &n) == -1 && err_code() == ESRCH);
+    check(target_maps_again(t, &maps) == -1 && err_code() == ESRCH);
+    check(target_write(t, at, "x", 1) == -1 && err_code() == ESRCH);
+    target_close(t);
+    check(target_open(ps, &o, &options, &t) == -1 && err_code() == ESRCH);
+}
+
+void test_target(void)
+{
+    struct procs ps;
+    check(procs_open(&ps) == 0);
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    check(page != MAP_FAILED && munmap(page + 4096, 4096) == 0);
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    live(&ps, child, page);
+    procs_close(&ps);
+}
