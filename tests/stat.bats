@@ -346,15 +346,22 @@ stop() {
     [ "$(dmt-stat -H mem 0.05 3 | wc -l)" = 3 ]
     [ "$(dmt-stat -p $$ -o pid 0.05 2 | xargs)" = "pid $$ $$" ]
     watch mem 0.05
-    for _ in {1..20}; do read -r -t 60 line <&"$rows" && [[ $line == *mem* || $line == when* ]]; done
+    until_row "$(dmt-stat mem 0.05 1 | head -1)"
+    for _ in {1..20}; do
+        read -r -t 60 line <&"$rows"
+        [[ $line == *$'\tmem\t'* ]]
+    done
 }
 
 @test "each report is written at once" {
     watch -p $$ -o pid 0.1
-    read -r line <&"$rows" && [ "$line" = pid ]
-    for _ in 1 2 3; do read -r line <&"$rows" && [ "$line" = $$ ]; done
+    for word in pid $$ $$ $$; do
+        read -r -t 60 line <&"$rows"
+        [ "$line" = "$word" ]
+    done
     watch -J -p $$ -o pid --sort=pid 0.1
-    read -r line <&"$rows" && [ "$line" = "{\"pid\":$$}" ]
+    read -r -t 60 line <&"$rows"
+    [ "$line" = "{\"pid\":$$}" ]
 }
 
 @test "--sort orders each report by itself" {
