@@ -343,7 +343,7 @@ zoo() {
     done
     parked nice=1 name=n0 mem=20
     local all=("${ALL[@]}")
-    parked name=dead zombie
+    parked name=dead nice=0 zombie
     all+=("${READY##* }")
     order() {
         dmt-ps -H -o name --sort="$1" "${all[@]}" | xargs

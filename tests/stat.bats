@@ -177,10 +177,11 @@ reuse() {
     check robbed "$SCRATCH"
 }
 
-@test "kernel threads have no memory" {
-    thread=$(pgrep -P 2 | head -1)
-    [ -n "$thread" ] || skip "no kernel threads are to be seen here"
-    [ "$(dmt-stat -H -p "$thread" -o mem,mem_pct 0.1 1)" = $'-\t-' ]
+@test "kernel threads have no memory, nor have zombies" {
+    parked zombie
+    for pid in "${READY##* }" "${KTHREADS[@]}"; do
+        [ "$(dmt-stat -H -p "$pid" -o mem,mem_pct 0.1 1)" = $'-\t-' ]
+    done
 }
 
 @test "what we may not read is -, and no error" {
