@@ -14,7 +14,9 @@ struct symbol {
     const char *name;      // as it stands in the table
     const char *pretty;    // demangled, or NULL
     uint64_t value, size;  // address in the target; bytes, 0: not said
-    char type;             // T text, D data, B bss, R read-only data, U undefined, I indirect function, N thread-local
+    char type;             // T text, D data, B bss, R read-only data, I indirect function (its resolver's address);
+                           // whose value is no address of the target: U undefined, N thread-local (an offset in its
+                           // module's block), A absolute, C common (an alignment); ? none of these
     char bind;             // L local, G global, W weak, U unique
     const char *object;    // path of the module, or NULL: in none
     const char *file;      // source file and line, or NULL
@@ -28,9 +30,12 @@ struct sym_options {
 
 struct syms;
 
-/** The symbols of a target, or (target NULL) of the plain ELF file FD, called NAME. */
+/** The symbols of a target as it is mapped now, or (target NULL) of the plain ELF file FD, called NAME. Both stay the caller's. */
 NODISCARD int syms_open(struct target *t, int fd, const char *name, const struct sym_options *options,
                         struct syms **ret);
+
+/** Those of the ELF file at PATH. -1 with EACCES: not a regular file, ENOEXEC: no ELF file, or a core. */
+NODISCARD int syms_open_file(const char *path, const struct sym_options *options, struct syms **ret);
 void syms_close(struct syms *s);
 #define CLEANUP_SYMS CLEANUP(syms_close_ptr)
 static inline void syms_close_ptr(struct syms **s)
@@ -39,21 +44,29 @@ static inline void syms_close_ptr(struct syms **s)
         syms_close(*s);
 }
 
-/** Calls FN once for each of the N addresses, in order, found or not. -1: the child failed (EIO) or FN did. */
+/**
+ * Calls FN once for each of the N addresses, in order, found or not. -1: FN did, or (after all calls) the file of a module could not be
+ * read, or broke the child (EIO): its addresses are not found.
+ */
 NODISCARD int syms_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,
                             int (*fn)(const struct symbol *symbol, void *arg), void *arg);
 
 /**
  * Calls FN for each symbol called NAME (as in the table, demangled, or demangled without its arguments), of all
- * modules or those whose path or base name is MODULE; in the order of the dynamic linker. -1 with ENOENT: none.
+ * modules or those whose path or base name is MODULE; in the order of the dynamic linker, in a module the global ones first.
+ * Undefined ones only where no module defines it. Modules that cannot be read are left out as long as another has
+ * one; else -1 with the reason. -1 with ENOENT: none.
  */
 NODISCARD int syms_of_name(struct syms *s, const char *name, const char *module,
                            int (*fn)(const struct symbol *symbol, void *arg), void *arg);
 
-/** Calls FN for each symbol of the target or file. */
+/** Calls FN for each symbol of the target or file; those of files that cannot be read are left out, then -1. */
 NODISCARD int syms_each(struct syms *s, int (*fn)(const struct symbol *symbol, void *arg), void *arg);
 
-/** The addresses of a line of a source file, for each: FN. -1 with ENOENT. */
+/**
+ * The addresses at which the code of a line begins, or of the next line of that file that has code; FILE is a path or the end of
+ * one. For each: FN, with file and line. -1 with ENOENT.
+ */
 NODISCARD int syms_of_line(struct syms *s, const char *file, unsigned line,
                            int (*fn)(const struct symbol *symbol, void *arg), void *arg);
 

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//
+// Private to the child of sym: an ELF file as libelf shows it, its symbol tables, its lines. All of this runs
+// locked in (sandbox.h): a crash here is an error there.
+#ifndef DMT_SYM_CHILD_H
+#define DMT_SYM_CHILD_H
+
+#include "sym_impl.h"
+
+#include <gelf.h>
+
+struct load {
+    uint64_t offset, vaddr, filesz, memsz;
+    bool exec, write;
+};
+
+struct section {
+    uint64_t addr, size, flags;
+    uint32_t type;
+};
+
+/** A symbol table, in the mapped file. */
+struct symtab {
+    Elf *elf;                 // NULL: there is none
+    const void *syms, *xndx;  // Elf32_Sym or Elf64_Sym; Elf32_Word or NULL
+    size_t n;
+    bool is64;
+    const char *strings;      // the last byte is zero
+    size_t nstrings;
+    struct section *sections; // of the file that it is in
+    size_t nsections;
+};
+
+/** A further file. */
+struct extra {
+    int fd;
+    Elf *elf;
+    bool tried;
+};
+
+struct image {
+    int fd;
+    Elf *elf;
+    GElf_Ehdr ehdr;
+    struct load *loads;
+    size_t nloads;
+    uint64_t biases[16];      // of each place where it is mapped
+    size_t nbiases;
+    struct symtab tabs[2];
+    size_t ntabs;
+    struct extra debug, alt;
+    struct Dwfl *dwfl;        // has unpacked .gnu_debugdata
+};
+
+/** What a file range is in the target. */
+struct mapped {
+    uint64_t start, end, offset;
+    bool exec;
+};
+
+NODISCARD int image_open(int fd, struct image *ret);
+void image_close(struct image *m);
+
+/** Where it is mapped: fills biases. */
+void image_place(struct image *m, const struct mapped *at, size_t n);
+
+/** Whether a segment has that address. */
+bool image_covers(const struct image *m, uint64_t vaddr);
+
+/** Opens the tables that know most: .symtab, of itself or a debug file, else .dynsym and .gnu_debugdata. */
+NODISCARD int image_symtabs(struct image *m);
+
+/** A section by name. NULL: there is none. */
+Elf_Scn *image_section(Elf *elf, const char *name, GElf_Shdr *ret);
+
+/** The separate debug file, by build-id or .gnu_debuglink. NULL: there is none. */
+Elf *image_debug(struct image *m);
+
+/** What dwz moved out of the debug file, by its build-id. */
+Elf *image_alt(struct image *m, const unsigned char *id, size_t n);
+
+/** The table of type SHT_SYMTAB or SHT_DYNSYM of a file; without one RET->elf is NULL. */
+NODISCARD int symtab_open(Elf *elf, uint32_t type, struct symtab *ret);
+void symtab_close(struct symtab *t);
+void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx, const char **name);
+
+/** The Elf inside of .gnu_debugdata, the image's to close, or NULL. */
+Elf *image_mini(struct image *m);
+void image_mini_close(struct image *m);
+
+/** The letters of struct symbol. */
+char symtab_type(const struct symtab *t, const GElf_Sym *sym, uint32_t shndx);
+char symtab_bind(const GElf_Sym *sym);
+
+// --- names -------------------------------------------------------------------------
+
+/** Demangled, to be freed, or NULL. A version (`@@V`) stays behind it. */
+char *name_pretty(const char *name);
+
+/** A name that is looked for. */
+struct name_query {
+    const char *text;
+    char word[256];           // what stands in every mangled name of it; empty: not known
+    bool mangled;             // TEXT is none that could be demangled: only tables are compared
+};
+void name_query_init(struct name_query *q, const char *text);
+bool name_matches(const struct name_query *q, const char *name);
+
+// --- lines -------------------------------------------------------------------------
+
+struct lines;
+
+/** -1 with ENOENT: the image has no lines, and no debug file for it has. */
+NODISCARD int lines_open(struct image *m, struct lines **ret);
+void lines_close(struct lines *l);
+bool lines_of(struct lines *l, uint64_t vaddr, const char **file, unsigned *line);
+
+/** Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code. */
+NODISCARD int lines_each(struct lines *l, const char *file, unsigned line,
+                         int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg);
+
+// --- answers -----------------------------------------------------------------------
+
+struct answers {
+    struct image *image;
+    struct lines *lines;      // NULL: not asked for, or none
+    unsigned flags;
+    struct buf rows;
+};
+
+/** One row: of the address at INDEX (0 for other questions) at ADDR, SYM NULL where nothing was found. */
+NODISCARD int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias, const struct symtab *t,
+                            const GElf_Sym *sym, uint32_t shndx, const char *name);
+NODISCARD int answer_flush(struct answers *a);
+
+struct asked {
+    uint64_t addr;
+    uint32_t index;
+};
+
+/** Rows for N addresses, ascending. */
+NODISCARD int answer_addrs(struct answers *a, const struct asked *at, size_t n);
+
+#endif

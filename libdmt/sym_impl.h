@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// Private to sym: what its two ends say to each other, and the modules of a target.
+#ifndef DMT_SYM_IMPL_H
+#define DMT_SYM_IMPL_H
+
+#include "sandbox.h"
+#include "sym.h"
+
+// A question is about one module, whose file comes with it:
+//     u8 op, u8 flags, u32 count, for each range of the module: u64 start, end, offset, u8 executable
+//     SYM_ADDRS: u32 count, u64 addresses, ascending    SYM_NAME: str    SYM_LINE: u32 line, str file
+// An answer is rows: u32 index of the address, and those of struct symbol that sym_row_get reads.
+enum sym_op { SYM_ADDRS = 1, SYM_NAME, SYM_EACH, SYM_LINE };
+enum {
+    SYM_LOADED = 1 << 0,    // it is mapped: the ranges say where; else the addresses are those of the file
+    SYM_LINES = 1 << 1,
+    SYM_RAW = 1 << 2,       // not demangled
+    SYM_UNDEFINED = 1 << 3, // SYM_NAME: those that are not defined here, and only those
+};
+
+// A request for a file: a letter and a text.
+enum {
+    SYM_WANT_BUILD_ID = 'B', // lower case hexadecimal: its debug file
+    SYM_WANT_LINK = 'L',     // u8 number of the place, name of .gnu_debuglink
+};
+
+enum {
+    SYM_RANGES_MAX = 4096,
+    SYM_ADDRS_MAX = 1 << 18, // of one question
+    SYM_NAME_MAX = 2 << 20,  // a longer one is cut
+};
+
+void sym_row_put(struct buf *b, uint32_t index, const struct symbol *s);
+
+/** -1 with EPROTO: it is none. The texts point into P. */
+NODISCARD int sym_row_get(struct packet *p, uint32_t *index, struct symbol *ret);
+
+/** The child's side: see struct sandbox_job. */
+int sym_work(const char *question, size_t n, int file, void *arg);
+
+// --- the parent's modules ----------------------------------------------------------
+
+/** A file that is mapped, or the one plain file. */
+struct module {
+    char *path;             // as shown
+    size_t first;           // its first range; the next of it is range.next
+    enum { MODULE_UNKNOWN, MODULE_ELF, MODULE_OTHER } is;
+    bool vdso;
+};
+
+struct range {
+    struct mapping mapping;
+    size_t module, next;    // SIZE_MAX: none
+};
+
+struct syms {
+    struct target *target;  // NULL: the plain file
+    int fd;
+    bool owns_fd;
+    struct sym_options options;
+    struct sandbox *box;
+    struct module *modules; // in the order of the dynamic linker
+    size_t nmodules, modules_cap;
+    struct range *ranges;   // those of files, by address
+    size_t nranges, ranges_cap;
+    bool ordered;
+    const struct module *asked; // for the broker
+};
+
+/** Fills modules and ranges of s->target. */
+NODISCARD int sym_modules_read(struct syms *s);
+
+/** The module that ADDR may be in: the one *MAPPED there, or (it may be of its zeros) the nearest below. SIZE_MAX: none. */
+size_t sym_module_at(const struct syms *s, uint64_t addr, bool *mapped);
+
+/** Whether it is an ELF file, as its first bytes in memory say. */
+bool sym_module_is_elf(struct syms *s, struct module *m);
+
+/** A descriptor of its file, or of a copy of the vdso. */
+NODISCARD int sym_module_open(struct syms *s, const struct module *m, int *ret);
+
+/** A regular file of ours. */
+NODISCARD int sym_open_regular(const char *path, int *ret);
+
+/** The broker, see struct sandbox_job; ARG is the syms. */
+int sym_grant(const char *request, size_t n, void *arg, int *ret);
+
+/** Puts the modules into the order in which the dynamic linker looks symbols up: the program, then its link map. */
+void sym_modules_order(struct syms *s);
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+//
+// The files that a target has mapped, as its maps say it: nothing of a file is read here but its first four bytes, in
+// the target's memory.
+#include "err.h"
+#include "io.h"
+#include "sym_impl.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { VDSO_MAX = 1 << 20 };
+
+static bool is_vdso(const char *name, size_t n)
+{
+    return n == 6 && memcmp(name, "[vdso]", 6) == 0;
+}
+
+static bool same_file(const struct maps *maps, const struct mapping *a, const struct mapping *b)
+{
+    if ((maps->have & MAPS_DEV) && (a->inode != b->inode || a->major != b->major || a->minor != b->minor))
+        return false;
+    return a->name_len == b->name_len && a->deleted == b->deleted &&
+           memcmp(maps_name(maps, a), maps_name(maps, b), a->name_len) == 0;
+}
+
+static int add_module(struct syms *s, const struct maps *maps, const struct mapping *m)
+{
+    CLEANUP_BUF struct buf path = {0};
+    struct module *grown = array_grow(s->modules, s->nmodules, &s->modules_cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    s->modules = grown;
+    buf_add(&path, maps_name(maps, m), m->name_len);
+    if (m->deleted)
+        buf_str(&path, " (deleted)");
+    buf_byte(&path, '\0');
+    if (buf_ok(&path) < 0)
+        return -1;
+    s->modules[s->nmodules++] =
+        (struct module){.path = path.data, .first = SIZE_MAX, .vdso = is_vdso(path.data, m->name_len)};
+    path = (struct buf){0};
+    return 0;
+}
+
+// The ranges of a file stand near each other: its last one is looked for backwards, and not far where there are many.
+static size_t module_like(const struct syms *s, const struct maps *maps, const struct mapping *m, size_t *last)
+{
+    enum { FAR = 4096 };
+    for (size_t i = s->nranges, k = 0; i > 0 && k < FAR; i--, k++)
+        if (same_file(maps, &s->ranges[i - 1].mapping, m)) {
+            *last = i - 1;
+            return s->ranges[i - 1].module;
+        }
+    return SIZE_MAX;
+}
+
+static int add_range(struct syms *s, const struct maps *maps, const struct mapping *m)
+{
+    size_t last = SIZE_MAX, module = module_like(s, maps, m, &last);
+    struct range *grown = array_grow(s->ranges, s->nranges, &s->ranges_cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    s->ranges = grown;
+    if (module == SIZE_MAX) {
+        if (add_module(s, maps, m) < 0)
+            return -1;
+        module = s->nmodules - 1;
+        s->modules[module].first = s->nranges;
+    } else {
+        s->ranges[last].next = s->nranges;
+    }
+    s->ranges[s->nranges++] = (struct range){*m, module, SIZE_MAX};
+    return 0;
+}
+
+int sym_modules_read(struct syms *s)
+{
+    const struct maps *maps;
+    if (target_maps(s->target, &maps) < 0)
+        return -1;
+    for (size_t i = 0; i < maps->n; i++) {
+        const struct mapping *m = &maps->at[i];
+        const char *name = maps_name(maps, m);
+        bool file = m->name_len > 0 && name[0] == '/' && (!(maps->have & MAPS_DEV) || m->inode != 0);
+        if ((file || is_vdso(name, m->name_len)) && add_range(s, maps, m) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+size_t sym_module_at(const struct syms *s, uint64_t addr, bool *mapped)
+{
+    size_t low = 0, n = s->nranges;
+    while (n > 0) {
+        size_t half = n / 2;
+        if (s->ranges[low + half].mapping.start <= addr) {
+            low += half + 1;
+            n -= half + 1;
+        } else {
+            n = half;
+        }
+    }
+    *mapped = low > 0 && addr < s->ranges[low - 1].mapping.end;
+    return low > 0 ? s->ranges[low - 1].module : SIZE_MAX;
+}
+
+bool sym_module_is_elf(struct syms *s, struct module *m)
+{
+    if (m->is != MODULE_UNKNOWN)
+        return m->is == MODULE_ELF;
+    const struct mapping *head = NULL;
+    bool code = false;
+    for (size_t i = m->first; i != SIZE_MAX; i = s->ranges[i].next) {
+        const struct mapping *r = &s->ranges[i].mapping;
+        if (r->offset == 0 && !head)
+            head = r;
+        code |= (r->perms & (MAP_EXEC | MAP_UNSAID)) != 0;
+    }
+    char magic[SELFMAG];
+    size_t got = 0;
+    m->is = MODULE_OTHER;
+    if (head && target_read(s->target, head->start, magic, sizeof magic, &got) == 0 && got == sizeof magic)
+        m->is = memcmp(magic, ELFMAG, SELFMAG) == 0 ? MODULE_ELF : MODULE_OTHER;
+    else if (code) // its beginning is not mapped, or overwritten and swapped out: the file will say
+        m->is = MODULE_ELF;
+    return m->is == MODULE_ELF;
+}
+
+static int copy_vdso(struct syms *s, const struct mapping *m, int *ret)
+{
+    size_t size = (size_t)(m->end - m->start), done = 0;
+    if (m->end - m->start > VDSO_MAX)
+        return err_set(EFBIG, "too large");
+    CLEANUP_FREE char *bytes = malloc(size);
+    if (!bytes)
+        return err_set(ENOMEM, "out of memory");
+    for (size_t got; done < size; done += got)
+        if (target_read(s->target, m->start + done, bytes + done, size - done, &got) < 0) {
+            if (done == 0)
+                return -1;
+            break;
+        }
+    CLEANUP_CLOSE int fd = memfd_create("vdso", MFD_CLOEXEC);
+    if (fd < 0)
+        return err_sys("cannot copy it");
+    if (io_write(fd, bytes, done) < 0)
+        return -1;
+    *ret = fd;
+    fd = -1;
+    return 0;
+}
+
+int sym_module_open(struct syms *s, const struct module *m, int *ret)
+{
+    if (!s->target) {
+        *ret = dup(s->fd);
+        return *ret < 0 ? err_sys("cannot open it") : 0;
+    }
+    const struct mapping *first = &s->ranges[m->first].mapping;
+    return m->vdso ? copy_vdso(s, first, ret) : target_open_file(s->target, first, ret);
+}
