@@ -14,8 +14,9 @@ CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
 LDLIBS_dmt-sym = -ldw -lelf -liberty
-LDLIBS_dmt-peek = -ldw -lelf -liberty
-LDLIBS_dmt-poke = -ldw -lelf -liberty
+LDLIBS_dmt-peek = $(LDLIBS_dmt-sym)
+LDLIBS_dmt-poke = $(LDLIBS_dmt-sym)
+LDLIBS_unit = $(LDLIBS_dmt-sym)
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g
@@ -38,7 +39,7 @@ DEPS_apt     = gcc make libc6-dev libelf-dev libdw-dev libiberty-dev
 DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutils-devel binutils-devel
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
-TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck
+TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils
 TESTS_apt    = $(TESTS) fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
 TESTS_dnf    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
