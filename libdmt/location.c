@@ -197,7 +197,8 @@ static int address_way(struct ways *ways, const char *text)
         return -1;
     (void)cut_offset(text, &n, &way);
     if (parse_number(text, n, &base) < 0)
-        return err_set(EINVAL, "not an address: %s", err_text());
+        return err_code() == ERANGE ? err_set(EINVAL, "an address has at most 64 bits")
+                                    : err_set(EINVAL, "not an address: 0x and hex digits");
     if (add_offset(base, &way, &way.addr) < 0)
         return -1;
     add(ways, &way);

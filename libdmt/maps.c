@@ -105,9 +105,16 @@ static int parse_line(struct maps *m, const char *line, size_t n)
     p.offset = scan_number(&s, 16, ' ');
     uint64_t major = scan_number(&s, 16, ':'), minor = scan_number(&s, 16, ' ');
     p.inode = scan_number(&s, 10, ' ');
-    if (s.bad || major > UINT32_MAX || minor > UINT32_MAX || p.start >= p.end ||
-        (m->n > 0 && p.start < m->at[m->n - 1].end))
+    if (s.bad || major > UINT32_MAX || minor > UINT32_MAX || p.start >= p.end)
         return err_set(EPROTO, "not a line of a maps file");
+    // The kernel writes a page at a time: what was merged meanwhile comes a second time, with more.
+    const uint64_t seen = m->n > 0 ? m->at[m->n - 1].end : 0;
+    if (p.end <= seen)
+        return 0;
+    if (p.start < seen) {
+        p.offset += p.inode ? seen - p.start : 0;
+        p.start = seen;
+    }
     p.major = (unsigned)major;
     p.minor = (unsigned)minor;
     // Padded with blanks; a file's name begins with a slash or is one of the kernel's own.

@@ -20,8 +20,8 @@ static const struct {
     char letter;
     const char *name, *sizes; // the sizes that it may have; one that has no choice has that size
 } formats[] = {
-    {'d', "signed", "1 2 4 8 16"}, {'u', "unsigned", "1 2 4 8 16"}, {'x', "hex", "1 2 4 8 16"},
-    {'f', "float", "4 8 16"},      {'c', "char", "1"},              {'s', "string", ""},
+    {'d', "signed", "1 2 4 8 16"}, {'u', "unsigned", "1 2 4 8 16"}, {'x', "hex", "1 2 4 8 16 32 64"},
+    {'f', "float", "4 8 10 16"},      {'c', "char", "1"},              {'s', "string", ""},
     {'p', "pointer", "8"},         {'b', "bytes", ""},
 };
 
@@ -57,7 +57,7 @@ int value_format_parse(const char *text, struct value_format *ret)
                                "of one");
     const char *sizes = formats[i].sizes;
     uint64_t size = 0;
-    if (text[word] && (num_uint(text + word, strlen(text + word), 16, &size) < 0 || !has_size(sizes, size)))
+    if (text[word] && (num_uint(text + word, strlen(text + word), VALUE_WIDEST, &size) < 0 || !has_size(sizes, size)))
         return *sizes ? err_set(EINVAL, "the size of '%s' is one of %s", formats[i].name, sizes)
                       : err_set(EINVAL, "'%s' has no size", formats[i].name);
     if (!text[word] && *sizes && !strchr(sizes, ' '))
@@ -214,63 +214,78 @@ static int digit_of(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
 }
 
-// Digits of one BASE to the end of TEXT, at most MOST.
-static int parse_digits(const char *text, unsigned base, wide most, wide *ret)
+static int too_wide(const struct value_format *format, size_t size)
 {
-    wide v = 0;
+    return err_set(ERANGE, "does not fit in %zu byte%s, %s", size, size == 1 ? "" : "s",
+                   format->letter == 'd' ? "signed" : "unsigned");
+}
+
+// Hex digits to SIZE bytes: ERANGE.
+static int parse_hex(const char *digits, const struct value_format *format, size_t size, struct buf *ret)
+{
+    unsigned char bytes[VALUE_WIDEST] = {0};
+    size_t n = strlen(digits);
+    if (n == 0)
+        return err_set(EINVAL, "digits are missing");
+    for (size_t i = 0; i < n; i++) {
+        unsigned digit = (unsigned)digit_of(digits[n - 1 - i]);
+        if (digit >= 16)
+            return err_set(EINVAL, "not a hex number");
+        if (digit && i / 2 >= size)
+            return too_wide(format, size);
+        if (digit)
+            bytes[i / 2] |= (unsigned char)(digit << 4 * (i % 2));
+    }
+    // Of a signed value the sign is said by a minus, not by its highest bit.
+    if (format->letter == 'd' && bytes[size - 1] & 0x80)
+        return too_wide(format, size);
+    buf_add(ret, bytes, size);
+    return buf_ok(ret);
+}
+
+static int parse_decimal(const char *text, const struct value_format *format, size_t size, struct buf *ret)
+{
+    wide all = size < sizeof(wide) ? ((wide)1 << 8 * size) - 1 : ~(wide)0, v = 0;
+    bool negative = format->letter == 'd' && *text == '-';
+    wide most = format->letter == 'd' ? (all >> 1) + negative : all;
+    text += negative;
     if (!*text)
         return err_set(EINVAL, "digits are missing");
     for (; *text; text++) {
         unsigned digit = (unsigned)digit_of(*text);
-        if (digit >= base)
-            return err_set(EINVAL, base == 16 ? "not a hex number" : "not a number");
-        if (v > (most - digit) / base || digit > most)
-            return err_set(ERANGE, "does not fit");
-        v = v * base + digit;
+        if (digit >= 10)
+            return err_set(EINVAL, "not a number");
+        if (digit > most || v > (most - digit) / 10)
+            return too_wide(format, size);
+        v = v * 10 + digit;
     }
-    *ret = v;
-    return 0;
+    v = negative ? -v : v;
+    buf_add(ret, &v, size);
+    return buf_ok(ret);
 }
 
-// Hex without 0x could be meant as decimal: it has to be said.
+// In a hex format a number without 0x could be meant as hex or as decimal: it has to be said.
 static int parse_number(const char *text, const struct value_format *format, size_t size, struct buf *ret)
 {
-    wide all = size < sizeof(wide) ? ((wide)1 << 8 * size) - 1 : ~(wide)0, half = all >> 1, v = 0;
-    bool negative = format->letter == 'd' && *text == '-';
-    const char *digits = text + negative;
-    bool hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
-    if (!hex && (format->letter == 'x' || format->letter == 'p'))
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+        return parse_hex(text + 2, format, size, ret);
+    if (format->letter == 'x' || format->letter == 'p')
         return err_set(EINVAL, "not a hex number: 0x...");
-    if (parse_digits(digits + 2 * hex, hex ? 16 : 10, format->letter == 'd' ? half + negative : all, &v) < 0)
-        return err_code() == ERANGE ? err_set(ERANGE, "does not fit in %zu byte%s, %s", size, size == 1 ? "" : "s",
-                                              format->letter == 'd' ? "signed" : "unsigned")
-                                    : -1;
-    if (negative)
-        v = -v;
-    buf_add(ret, &v, size);
-    return buf_ok(ret);
+    return parse_decimal(text, format, size, ret);
 }
 
-static int parse_bits(const char *text, size_t size, struct buf *ret)
+static int parse_bits(const char *text, const struct value_format *format, size_t size, struct buf *ret)
 {
-    char digits[2 * sizeof(wide) + 1];
     size_t n = strlen(text);
-    wide v = 0, most = size < sizeof(wide) ? ((wide)1 << 8 * size) - 1 : ~(wide)0;
-    if (n < 9 || n - 8 >= sizeof digits || text[n - 1] != ')')
-        return err_set(EINVAL, "not bits(0x...)");
-    memcpy(digits, text + 7, n - 8);
-    digits[n - 8] = '\0';
-    if (parse_digits(digits, 16, most, &v) < 0)
-        return -1;
-    buf_add(ret, &v, size);
-    return buf_ok(ret);
+    CLEANUP_FREE char *digits = n > 8 && text[n - 1] == ')' ? strndup(text + 7, n - 8) : NULL;
+    return digits ? parse_hex(digits, format, size, ret) : err_set(EINVAL, "not bits(0x...)");
 }
 
-static int parse_float(const char *text, size_t size, struct buf *ret)
+static int parse_float(const char *text, const struct value_format *format, size_t size, struct buf *ret)
 {
     unsigned char bytes[16];
     if (strncmp(text, "bits(0x", 7) == 0)
-        return parse_bits(text, size, ret);
+        return parse_bits(text, format, size, ret);
     if (!*text || !float_of(text, size, bytes))
         return errno == ERANGE ? err_set(ERANGE, "does not fit in a float of %zu bytes", size)
                                : err_set(EINVAL, "not a number: 1.5, -2e10, inf, nan");
@@ -311,7 +326,7 @@ int value_parse(const char *text, const struct value_format *format, struct buf 
     case 'c':
     case 's': return parse_text(text, format, ret);
     case 'b': return parse_bytes(text, ret);
-    case 'f': return parse_float(text, value_width(format), ret);
+    case 'f': return parse_float(text, format, value_width(format), ret);
     default: return parse_number(text, format, format->size, ret);
     }
 }

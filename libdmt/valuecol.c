@@ -8,7 +8,7 @@
 
 // --- types ---------------------------------------------------------------------
 
-enum { DEFAULT_INTEGER = 4, DEFAULT_FLOAT = 8 };
+enum { LANE = 8, DEFAULT_INTEGER = 4, DEFAULT_FLOAT = 8 };
 
 static bool is_code(char type)
 {
@@ -68,6 +68,11 @@ void value_plan_reg(const struct reg *reg, const struct value_format *want, stru
         p.format.letter = reg->kind == REG_FLOAT80 ? 'f' : 'x';
     if (p.format.letter == 's')
         p.format.letter = 'b';
+    // What has no such size is read in lanes, or as hex.
+    if (p.format.size == 0 && p.format.letter != 'b' && !value_size_fits(&p.format, reg->size)) {
+        p.format.size = reg->size % LANE == 0 ? LANE : 0;
+        p.format.letter = p.format.size ? p.format.letter : 'x';
+    }
     if (p.format.size > 0 && p.format.size < reg->size && reg->size % p.format.size == 0)
         p.count = reg->size / p.format.size;
     else
