@@ -649,7 +649,7 @@ static void test_refused_values(void)
         struct edit e = bad[i];
         check(edit_in(pid, refuse, NULL) == 7);
         check(edit_in(pid, change, &e) == -1 && err_code() != ESRCH);
-        check(strstr(err_text(), "cannot write its gp registers"));
+        check(strstr(err_text(), "refuses a value of its gp registers"));
         check(hear(&o, sizeof o) && o.result == 0 && o.r12 == 12 && o.rbx == 0);
         end_child(pid);
     }
