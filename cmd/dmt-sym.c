@@ -8,6 +8,7 @@
 #include "sym.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { NEED_LINES = 1 };
@@ -28,6 +29,7 @@ struct symcmd {
     struct run *run;
     struct procs procs;
     pid_t pid;         // 0: a file
+    char said[256];    // the last failure of this target
 };
 
 static const struct opt opts[] = {
@@ -217,9 +219,13 @@ static int show_name(struct symcmd *c, struct syms *s, const char *name)
     return head ? syms_of_name(s, head, at + 1, show, c) : err_set(ENOMEM, "out of memory");
 }
 
-// What a file breaks, and a name that is not there, make the answer incomplete, no more.
+// What a file breaks, and a name that is not there, make the answer incomplete, no more. Each question about a broken file fails
+// alike: said once.
 static void fail(struct symcmd *c, const char *text)
 {
+    if (strcmp(c->said, err_text()) == 0)
+        return;
+    (void)snprintf(c->said, sizeof c->said, "%s", err_text());
     if (err_code() != EIO && err_code() != ENOENT) {
         cmd_fail(c->run, text);
         return;
@@ -252,6 +258,7 @@ static int show_operand(const struct operand *o, void *arg)
     CLEANUP_TARGET struct target *t = NULL;
     CLEANUP_SYMS struct syms *s = NULL;
     int done = target_open(&c->procs, o, &target_options, &t);
+    c->said[0] = '\0';
     c->pid = done == 0 ? target_pid(t) : 0;
     if (done == 0)
         done = syms_open(t, -1, o->text, &options, &s);
