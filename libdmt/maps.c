@@ -89,7 +89,6 @@ static uint64_t scan_number(struct scan *s, unsigned base, char after)
 // START-END PERMS OFFSET MAJOR:MINOR INODE NAME; the name is the rest of the line.
 static int parse_line(struct maps *m, const char *line, size_t n)
 {
-    static const char deleted[] = " (deleted)";
     struct scan s = {line, line + n, false};
     struct mapping p = {0};
     p.start = scan_number(&s, 16, '-');
@@ -106,16 +105,23 @@ static int parse_line(struct maps *m, const char *line, size_t n)
     p.offset = scan_number(&s, 16, ' ');
     uint64_t major = scan_number(&s, 16, ':'), minor = scan_number(&s, 16, ' ');
     p.inode = scan_number(&s, 10, ' ');
-    if (s.bad || major > UINT32_MAX || minor > UINT32_MAX || p.start >= p.end ||
-        (m->n > 0 && p.start < m->at[m->n - 1].end))
+    if (s.bad || major > UINT32_MAX || minor > UINT32_MAX || p.start >= p.end)
         return err_set(EPROTO, "not a line of a maps file");
+    // The kernel writes a page at a time: what was merged meanwhile comes a second time, with more.
+    const uint64_t seen = m->n > 0 ? m->at[m->n - 1].end : 0;
+    if (p.end <= seen)
+        return 0;
+    if (p.start < seen) {
+        p.offset += p.inode ? seen - p.start : 0;
+        p.start = seen;
+    }
     p.major = (unsigned)major;
     p.minor = (unsigned)minor;
     // Padded with blanks; a file's name begins with a slash or is one of the kernel's own.
     while (s.at < s.end && *s.at == ' ')
         s.at++;
-    size_t len = (size_t)(s.end - s.at), tail = sizeof deleted - 1;
-    p.deleted = p.inode && len >= tail && memcmp(s.end - tail, deleted, tail) == 0;
+    size_t len = (size_t)(s.end - s.at), tail = strlen(MAPS_DELETED);
+    p.deleted = p.inode && len >= tail && memcmp(s.end - tail, MAPS_DELETED, tail) == 0;
     return maps_add(m, &p, s.at, p.deleted ? len - tail : len);
 }
 

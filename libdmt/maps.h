@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The mappings of an address space, as /proc/PID/maps says them (proc_pid_maps(5)), and what
-// kind of file system a mapped file is on.
+// The mappings of an address space, as /proc/PID/maps says them (proc_pid_maps(5)).
 #ifndef DMT_MAPS_H
 #define DMT_MAPS_H
 
@@ -10,6 +9,8 @@
 // MAP_UNSAID: of this mapping a core says no permissions.
 enum { MAP_READ = 1 << 0, MAP_WRITE = 1 << 1, MAP_EXEC = 1 << 2, MAP_IS_SHARED = 1 << 3, MAP_UNSAID = 1 << 4 };
 
+#define MAPS_DELETED " (deleted)" // what the kernel puts behind it
+
 /** One mapping. A part is valid when its bit stands in the `have` of its maps. */
 struct mapping {
     uint64_t start, end;       // addresses [start, end)
@@ -17,8 +18,9 @@ struct mapping {
     unsigned perms;            // MAP_ bits
     unsigned major, minor;     // the file's device
     uint64_t inode;            // 0: no file
-    size_t name, name_len;     // where in `names`: a path, `[heap]`, nothing; bytes of a stranger
-    bool deleted;              // the file has no name any more; ` (deleted)` is cut from the name
+    size_t name, name_len;     // where in `names`: a path, `[heap]`, nothing; raw bytes of a stranger
+    bool deleted;              // the file has no name any more; MAPS_DELETED is cut from its former one
+    bool remote;               // of a live target: a page of it may never come (mounts.h)
     uint64_t rss, pss, dirty, swap; // bytes
 };
 

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
 
 enum { READ_AT_ONCE = 1 << 16 };
 
@@ -26,6 +28,63 @@ static int read_all(int fd, struct buf *to)
     }
 }
 
+// PROCMAP_QUERY of Linux 6.11, <linux/fs.h>.
+struct query {
+    uint64_t size, flags, addr;
+    uint64_t start, end, vma_flags, page_size, offset, inode;
+    uint32_t major, minor, name_size, build_id_size;
+    uint64_t name, build_id;
+};
+#define MAPS_QUERY _IOWR('f', 17, struct query)
+
+static int query_name(int fd, const struct mapping *p, char *name, uint32_t size, size_t *len)
+{
+    struct query q = {.size = sizeof q, .addr = p->start, .name = (uintptr_t)name, .name_size = size};
+    if (ioctl(fd, MAPS_QUERY, &q) < 0 || q.start != p->start || q.end != p->end || q.name_size == 0)
+        return -1;
+    *len = q.name_size - 1; // it counts the zero byte
+    return 0;
+}
+
+// Where the kernel cannot be asked: it is a newline, and hardly ever these four letters.
+static size_t unescape(char *to, const char *from, size_t n)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < n; len++)
+        if (n - i >= 4 && memcmp(from + i, "\\012", 4) == 0) {
+            to[len] = '\n';
+            i += 4;
+        } else {
+            to[len] = from[i++];
+        }
+    return len;
+}
+
+// In the text of maps a newline of a name is `\012`, and so is a name's own `\012` (seq_file_path).
+static int true_names(int procdir, struct maps *m)
+{
+    CLEANUP_CLOSE int fd = -1;
+    for (size_t i = 0; i < m->n; i++) {
+        struct mapping *p = &m->at[i];
+        char name[4096 + 16]; // PATH_MAX, and ` (deleted)`
+        size_t len;
+        if (!memmem(maps_name(m, p), p->name_len, "\\012", 4) || p->name_len > sizeof name)
+            continue;
+        if (fd < 0)
+            fd = openat(procdir, "maps", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && query_name(fd, p, name, sizeof name, &len) == 0) {
+            if (p->deleted && len >= strlen(MAPS_DELETED))
+                len -= strlen(MAPS_DELETED);
+        } else {
+            len = unescape(name, maps_name(m, p), p->name_len);
+        }
+        p->name = m->names.len;
+        p->name_len = len;
+        buf_add(&m->names, name, len);
+    }
+    return buf_ok(&m->names);
+}
+
 static int read_maps(int procdir, const char *file, struct maps *ret)
 {
     CLEANUP_BUF struct buf text = {0};
@@ -33,7 +92,7 @@ static int read_maps(int procdir, const char *file, struct maps *ret)
     CLEANUP_CLOSE int fd = openat(procdir, file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read_all(fd, &text) < 0)
         return errno == ENOENT || errno == ESRCH ? err_set(ESRCH, "no such process") : err_sys("cannot read its mappings");
-    if (maps_parse(text.data, text.len, &m) < 0) {
+    if (maps_parse(text.data, text.len, &m) < 0 || true_names(procdir, &m) < 0) {
         maps_fini(&m);
         return -1;
     }

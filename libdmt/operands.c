@@ -87,9 +87,10 @@ static int add(struct operands *o, const char *text, size_t n)
     return 0;
 }
 
-int operands_parse(const struct run *run, struct operands *ret)
+// The first WORDS operands and all of -p.
+static int parse_words(const struct run *run, size_t words, struct operands *ret)
 {
-    for (size_t i = 0; i < run->operands.n; i++)
+    for (size_t i = 0; i < words; i++)
         if (add(ret, run->operands.at[i], strlen(run->operands.at[i])) < 0)
             return -1;
     for (size_t i = 0; i < run->pids.n; i++)
@@ -102,6 +103,19 @@ int operands_parse(const struct run *run, struct operands *ret)
                 break;
         }
     return 0;
+}
+
+int operands_parse(const struct run *run, struct operands *ret)
+{
+    return parse_words(run, run->operands.n, ret);
+}
+
+int operands_parse_first(const struct run *run, struct operands *ret, size_t *rest)
+{
+    *rest = run->pids.n == 0 && run->operands.n > 0;
+    if (run->pids.n + run->operands.n == 0)
+        return err_set(EINVAL, "no target was given");
+    return parse_words(run, *rest, ret);
 }
 
 struct reader {

@@ -30,6 +30,12 @@ void operands_fini(struct operands *o);
 NODISCARD int operands_parse(const struct run *run, struct operands *ret);
 
 /**
+ * The same where other words follow: the first operand is the target, unless -p names targets. *REST: index of the
+ * first of the other words. None at all is an error.
+ */
+NODISCARD int operands_parse_first(const struct run *run, struct operands *ret, size_t *rest);
+
+/**
  * Calls FN for each, then for each line of standard input where `-` stood: its first field;
  * a first line `pid` or `handle` is a header. A line that is no target is reported and
  * skipped. No target at all is status 1. Stops when FN returns other than 0.

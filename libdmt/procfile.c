@@ -195,23 +195,28 @@ int procfile_cgroup(const char *text, size_t n, const char **path, size_t *len)
     return 0;
 }
 
-int procfile_mount_type(const char *text, size_t n, uint64_t id, const char **type, size_t *len)
+int procfile_mount(const char *text, size_t n, size_t *at, struct proc_mount *ret)
 {
     const char *end = text + n;
-    for (const char *line = text, *next; line < end; line = next) {
+    for (const char *line = text + *at, *next; line < end; line = next) {
         const char *eol = memchr(line, '\n', (size_t)(end - line));
         eol = eol ? eol : end;
         next = eol < end ? eol + 1 : end;
+        *at = (size_t)(next - text);
+        // ID PARENT MAJOR:MINOR ...; blanks in paths are written \040, so " - " stands once (proc_pid_mountinfo(5)).
         struct scan s = {line, eol, false};
-        if (scan_uint(&s) != id || s.bad)
-            continue;
-        // Blanks in paths are written \040, so " - " stands once (proc_pid_mountinfo(5)).
+        struct proc_mount m = {.id = scan_uint(&s)};
+        (void)scan_uint(&s);
+        m.major = (unsigned)scan_uint(&s);
+        s.bad |= s.at == eol || *s.at++ != ':';
+        m.minor = s.bad ? 0 : (unsigned)scan_uint(&s);
         const char *dash = memmem(line, (size_t)(eol - line), " - ", 3);
         const char *blank = dash ? memchr(dash + 3, ' ', (size_t)(eol - dash - 3)) : NULL;
-        if (!blank)
-            break;
-        *type = dash + 3;
-        *len = (size_t)(blank - dash - 3);
+        if (s.bad || !blank)
+            continue;
+        m.type = dash + 3;
+        m.type_len = (size_t)(blank - m.type);
+        *ret = m;
         return 0;
     }
     return err_set(ENOENT, "no such mount");

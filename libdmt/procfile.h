@@ -57,8 +57,15 @@ NODISCARD int procfile_field(const char *text, size_t n, const char *key, uint64
 /** The path in the v2 hierarchy of /proc/PID/cgroup, or else in the first line's; -1 with ENOENT. */
 NODISCARD int procfile_cgroup(const char *text, size_t n, const char **path, size_t *len);
 
-/** The type of the file system that mount ID is of (/proc/PID/mountinfo); -1 with ENOENT. */
-NODISCARD int procfile_mount_type(const char *text, size_t n, uint64_t id, const char **type, size_t *len);
+struct proc_mount {
+    uint64_t id;
+    unsigned major, minor;   // the device that mappings of its files show
+    const char *type;        // into the text, type_len bytes
+    size_t type_len;
+};
+
+/** The next mount of /proc/PID/mountinfo from *AT on, which moves behind it. -1 with ENOENT at the end. */
+NODISCARD int procfile_mount(const char *text, size_t n, size_t *at, struct proc_mount *ret);
 
 /** What AT_SYSINFO and the width of /proc/PID/auxv tell: `x86_64`, `i386`, `x32`, ...; NULL: empty. */
 const char *procfile_abi(const void *auxv, size_t n);

@@ -58,7 +58,8 @@ NODISCARD int target_regs(struct target *t, pid_t tid, unsigned sets, struct reg
 
 /**
  * In one stop of the thread: reads SETS, lets EDIT change them, writes those whose bits EDIT left in
- * *CHANGED. EDIT does no I/O; what it returns other than 0 ends it with nothing written, and is returned.
+ * *CHANGED. EDIT does no I/O; what it returns other than 0 ends it with nothing written, and is returned. At last
+ * the sets are read again, and EDIT looks at what stands there now: CHANGED is NULL then.
  */
 NODISCARD int target_edit_regs(struct target *t, pid_t tid, unsigned sets,
                                int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);

@@ -46,9 +46,4 @@ NODISCARD int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
 NODISCARD int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret);
 NODISCARD int target_core_open(const struct procs *ps, const struct operand *operand, struct target **ret);
 
-/** The live kind's registers, in target_live_regs.c. */
-NODISCARD int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
-NODISCARD int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
-                             int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
-
 #endif

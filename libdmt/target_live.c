@@ -3,6 +3,7 @@
 // A live process: identity first, then everything through its directory in /proc. No ptrace call.
 #include "err.h"
 #include "io.h"
+#include "refusal.h"
 #include "target_live.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@ static void live_close(struct target *t)
     if (l->mm_dir >= 0)
         close(l->mm_dir);
     close(l->pidfd);
+    mounts_fini(&l->mounts);
+    maps_fini(&l->looked);
     proc_fini(&l->process);
     proc_fini(&l->thread);
     free(l);
@@ -38,7 +41,7 @@ static int take_dir(struct proc *p, void *arg)
  * The directory that has maps and mem. A first thread that ended before the others has none (proc(5)): any other
  * thread's does.
  */
-static int mm_dir(struct live *l)
+int live_dir(struct live *l)
 {
     const struct ident all = {.pid = l->base.pid};
     if (l->process.stat.state != 'Z' || l->process.stat.threads < 2)
@@ -54,35 +57,28 @@ static bool gone(const struct live *l)
     return poll(&end, 1, 0) != 0;
 }
 
-int live_refused(struct live *l, const char *what)
-{
-    if (gone(l))
-        return err_set(ESRCH, "no such process");
-    return err_set(EACCES, "%s: Permission denied", what);
-}
-
 static int live_maps(struct target *t, bool usage, struct maps *ret)
 {
     struct live *l = live_of(t);
-    int dir = mm_dir(l);
+    int dir = live_dir(l);
     if (dir < 0)
         return -1;
     int done = usage ? maps_read_usage(dir, ret) : maps_read(dir, ret);
     if (done < 0 && (err_code() == EACCES || err_code() == EPERM))
-        return live_refused(l, "cannot read its mappings");
+        return refusal(t->ps, t->pid, "cannot read its mappings");
+    if (done == 0)
+        live_true_names(l, ret);
     return done;
 }
 
 static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
 {
-    int dir = mm_dir(l);
+    int dir = live_dir(l);
     if (dir < 0)
         return -1;
     int fd = openat(dir, name, flags | O_CLOEXEC);
-    if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return live_refused(l, flags == O_RDWR ? "cannot write its memory" : "cannot read its memory");
-    if (fd < 0 && (errno == ENOENT || errno == ESRCH))
-        return err_set(ESRCH, gone(l) ? "no such process" : "it has no memory");
+    if (fd < 0 && (errno == EACCES || errno == EPERM || errno == ENOENT || errno == ESRCH))
+        return refusal(l->base.ps, l->base.pid, flags == O_RDWR ? "cannot write its memory" : "cannot read its memory");
     if (fd < 0)
         return err_sys("cannot open its %s", name);
     *ret = fd;
@@ -104,7 +100,7 @@ static int open_mem(struct live *l)
     if (open_mm_file(l, "mem", O_RDONLY, &l->mem) < 0)
         return -1;
     const struct mem_segment all = {0, UINT64_MAX, l->mem, 0, UINT64_MAX};
-    l->base.mem.n = 0;
+    l->base.mem.n = l->looked.n = 0;
     return mem_add(&l->base.mem, &all);
 }
 
@@ -113,25 +109,59 @@ static int memory_gone(struct live *l)
 {
     close(l->mem);
     l->mem = -1;
-    l->base.has_maps = false;
+    l->base.has_maps = false; // the maps themselves may be in a caller's hands
     l->base.auxv.len = 0;
     return err_set(ESRCH, gone(l) ? "no such process" : "it has executed another program");
+}
+
+// The mappings by which reading is decided: a copy of its own, since the target's may be in a caller's hands.
+static int look(struct live *l)
+{
+    const struct mapping *last = NULL; // with a device: neighbours mostly have the same
+    maps_fini(&l->looked);
+    if (maps_read(live_dir(l), &l->looked) < 0)
+        return err_code() == ESRCH ? -1 : refusal(l->base.ps, l->base.pid, "cannot read its memory");
+    for (size_t i = 0; i < l->looked.n; i++) {
+        struct mapping *m = &l->looked.at[i];
+        if (m->major == 0 && m->minor == 0)
+            continue;
+        m->remote = last && last->major == m->major && last->minor == m->minor
+                        ? last->remote
+                        : mounts_remote_device(&l->mounts, m->major, m->minor);
+        last = m;
+    }
+    return 0;
+}
+
+// How many of the N bytes at ADDR lie in mappings without a gap, and in none of a remote file system.
+static int readable(struct live *l, uint64_t addr, size_t n, size_t *ret)
+{
+    const struct mapping *m = maps_find(&l->looked, addr);
+    if (!m && look(l) < 0) // it may be new
+        return -1;
+    if (!m && !(m = maps_find(&l->looked, addr)))
+        return err_set(EFAULT, "nothing is mapped at 0x%llx", (unsigned long long)addr);
+    uint64_t end = addr;
+    for (const struct mapping *stop = l->looked.at + l->looked.n; m < stop && m->start <= end && end - addr < n; m++) {
+        if (m->remote && !l->base.options.remote_fs)
+            break;
+        end = m->end;
+    }
+    if (end == addr)
+        return err_set(EACCES, "cannot read at 0x%llx: a page of a file on a network or FUSE file system, which may "
+                               "never come (--remote-fs reads it)", (unsigned long long)addr);
+    *ret = end - addr < n ? (size_t)(end - addr) : n;
+    return 0;
 }
 
 static int live_read(struct target *t, uint64_t addr, void *to, size_t n, size_t *got)
 {
     struct live *l = live_of(t);
-    const struct maps *maps;
-    if (open_mem(l) < 0)
+    if (open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
         return -1;
     if (mem_read(&t->mem, addr, to, n, got) == 0)
         return 0;
-    if (err_code() == ESRCH)
-        return memory_gone(l);
-    // The kernel says EIO for all; who was not mapped when the maps were read may be now.
-    if (target_maps_again(t, &maps) == 0 && !maps_find(maps, addr))
-        return err_set(EFAULT, "nothing is mapped at 0x%llx", (unsigned long long)addr);
-    return err_set(EIO, "cannot read at 0x%llx", (unsigned long long)addr);
+    return err_code() == ESRCH ? memory_gone(l) : -1;
 }
 
 static int write_all(int fd, uint64_t addr, const char *from, size_t n, size_t *done)
@@ -140,6 +170,8 @@ static int write_all(int fd, uint64_t addr, const char *from, size_t n, size_t *
         ssize_t put = pwrite(fd, from + *done, n - *done, (off_t)(addr + *done));
         if (put < 0 && errno == EINTR)
             continue;
+        if (put == 0)
+            errno = ESRCH; // the address space is gone
         if (put <= 0)
             return -1;
         *done += (size_t)put;
@@ -154,15 +186,18 @@ static int live_write(struct target *t, uint64_t addr, const void *from, size_t 
     CLEANUP_FREE char *old = malloc(n);
     if (!old)
         return err_set(ENOMEM, "out of memory");
+    // Opened first: what is read then is of the same address space, or reading fails.
+    if (open_mm_file(l, "mem", O_RDWR, &fd) < 0)
+        return -1;
     for (size_t have = 0, got; have < n; have += got)
         if (target_read(t, addr + have, old + have, n - have, &got) < 0)
             return -1;
     size_t done, undone;
-    if (open_mm_file(l, "mem", O_RDWR, &fd) < 0)
-        return -1;
     if (write_all(fd, addr, from, n, &done) == 0)
         return 0;
     int code = errno;
+    if (code == ESRCH && l->mem >= 0)
+        return memory_gone(l);
     if (write_all(fd, addr, old, done, &undone) < 0)
         return err_set(code, "cannot write at 0x%llx: %s; what was written before it stays",
                        (unsigned long long)(addr + done), strerror(code));
@@ -196,6 +231,8 @@ static const struct target_kind live_kind = {
     .each_thread = live_each_thread,
     .read = live_read,
     .write = live_write,
+    .regs = live_regs,
+    .edit_regs = live_edit_regs,
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,
@@ -216,6 +253,7 @@ int target_live_open(const struct procs *ps, const struct operand *operand, stru
         free(l);
         return -1;
     }
+    mounts_init(&l->mounts, ps->fd, l->process.dir);
     *ret = &l->base;
     return 0;
 }

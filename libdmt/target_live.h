@@ -5,13 +5,16 @@
 #ifndef DMT_TARGET_LIVE_H
 #define DMT_TARGET_LIVE_H
 
+#include "mounts.h"
 #include "target_impl.h"
 
 struct live {
     struct target base;
     struct proc process, thread; // its directory; the thread that is looked at
     int pidfd;
-    int mm_dir;                  // -1, or the directory of a thread that still has the address space
+    int mm_dir;                  // see live_dir, or -1
+    struct mounts mounts;
+    struct maps looked;          // with `remote` known
     int mem;                     // read-only, opened when first needed, or -1
 };
 
@@ -20,8 +23,14 @@ static inline struct live *live_of(struct target *t)
     return (struct live *)(void *)t;
 }
 
-/** Sets the error of an access that the kernel refused: gone, or why (refusal.h). */
-NODISCARD int live_refused(struct live *l, const char *what);
+/**
+ * The directory that has maps, mem, root: its own, or that of a thread that goes on where the first one has ended
+ * (proc(5)). -1: it cannot be had.
+ */
+NODISCARD int live_dir(struct live *l);
+
+/** Puts ` (deleted)` back where it is the name's own end. */
+void live_true_names(struct live *l, struct maps *m);
 
 NODISCARD int live_open_file(struct target *t, const struct mapping *mapping, int *ret);
 NODISCARD int live_open_path(struct target *t, const char *path, int *ret);

@@ -1,53 +1,148 @@
 // SPDX-License-Identifier: MIT
 //
-// The files of a live process, as it sees them.
+// The files of a live process, as it sees them: no device, no FIFO, nothing that may never answer.
 #include "err.h"
 #include "target_live.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
-static int check_regular(int fd)
+static struct mounts *mounts(struct live *l)
 {
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return err_sys("cannot look at the file");
-    return S_ISREG(st.st_mode) ? 0 : err_set(EACCES, "not a regular file");
+    return l->base.options.remote_fs ? NULL : &l->mounts;
+}
+
+static int open_root(struct live *l, int *ret)
+{
+    int dir = live_dir(l);
+    if (dir < 0)
+        return -1;
+    *ret = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return *ret < 0 ? err_sys("cannot open its root") : 0;
 }
 
 int live_open_path(struct target *t, const char *path, int *ret)
 {
     struct live *l = live_of(t);
-    const struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    CLEANUP_CLOSE int root = openat(l->process.dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return err_sys("cannot open its root");
-    CLEANUP_CLOSE int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-    if (fd < 0)
-        return err_sys("cannot open the file");
-    if (check_regular(fd) < 0)
+    CLEANUP_CLOSE int root = -1;
+    CLEANUP_CLOSE int fd = -1;
+    if (open_root(l, &root) < 0 || walk_open(mounts(l), root, path, &fd) < 0)
         return -1;
-    *ret = fd;
-    fd = -1;
-    return 0;
+    return walk_read(mounts(l), fd, ret);
 }
 
-int live_open_file(struct target *t, const struct mapping *mapping, int *ret)
+// Whether FD is the file that is mapped there. An open of another kind might change its times.
+static bool is_mapped(struct live *l, const struct mapping *m, int fd)
+{
+    struct statx st;
+    unsigned major, minor;
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 && st.stx_ino == m->inode &&
+           mounts_device(&l->mounts, fd, &major, &minor) == 0 && major == m->major && minor == m->minor;
+}
+
+// By the descriptor that the kernel keeps of it: for root, and right whatever became of its name.
+static int open_map_file(struct live *l, const struct mapping *m)
+{
+    char name[64];
+    int dir = live_dir(l);
+    (void)snprintf(name, sizeof name, "map_files/%llx-%llx", (unsigned long long)m->start, (unsigned long long)m->end);
+    return dir < 0 ? -1 : openat(dir, name, O_PATH | O_CLOEXEC);
+}
+
+// By a name below a root, if that leads to the same file. The kernel shows paths as we see them where it can.
+static int open_named(struct live *l, const struct mapping *m, const char *path)
+{
+    CLEANUP_CLOSE int theirs = -1;
+    CLEANUP_CLOSE int ours = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_CLOSE int fd = -1;
+    if (open_root(l, &theirs) == 0 && walk_open(mounts(l), theirs, path, &fd) == 0 && is_mapped(l, m, fd))
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        close(fd);
+    fd = -1;
+    if (ours >= 0 && walk_open(mounts(l), ours, path, &fd) == 0 && is_mapped(l, m, fd))
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return -1;
+}
+
+static int open_exe(struct live *l, const struct mapping *m)
+{
+    int dir = live_dir(l), fd = dir < 0 ? -1 : openat(dir, "exe", O_PATH | O_CLOEXEC);
+    if (fd >= 0 && !is_mapped(l, m, fd)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static char *copy_name(const struct maps *maps, const struct mapping *m, const char *tail)
+{
+    char *path = NULL;
+    if (m->name_len == 0 || *maps_name(maps, m) != '/' ||
+        asprintf(&path, "%.*s%s", (int)m->name_len, maps_name(maps, m), tail) < 0)
+        return NULL;
+    return path;
+}
+
+int live_open_file(struct target *t, const struct mapping *m, int *ret)
 {
     struct live *l = live_of(t);
-    char name[64];
-    (void)snprintf(name, sizeof name, "map_files/%llx-%llx", (unsigned long long)mapping->start,
-                   (unsigned long long)mapping->end);
-    CLEANUP_CLOSE int fd = openat(l->process.dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (m->inode == 0)
+        return err_set(ENOENT, "no file is mapped there");
+    CLEANUP_FREE char *path = copy_name(&t->maps, m, "");
+    CLEANUP_CLOSE int fd = open_map_file(l, m);
+    if (fd >= 0 && !is_mapped(l, m, fd)) { // another one since the mappings were read
+        close(fd);
+        return err_set(ESRCH, "the mapping is gone");
+    }
     if (fd < 0)
-        return err_sys("cannot open the file");
-    if (check_regular(fd) < 0)
-        return -1;
-    *ret = fd;
-    fd = -1;
-    return 0;
+        fd = open_exe(l, m);
+    if (fd < 0 && path)
+        fd = open_named(l, m, path);
+    if (fd < 0)
+        return err_set(ENOENT, "the file that is mapped there cannot be reached by its name: root can open it");
+    return walk_read(mounts(l), fd, ret);
+}
+
+// A name that ends like a deleted file's: of one that was deleted, or is called so.
+static bool is_called_so(struct live *l, const struct maps *maps, const struct mapping *m)
+{
+    CLEANUP_FREE char *path = copy_name(maps, m, MAPS_DELETED);
+    CLEANUP_CLOSE int file = open_map_file(l, m);
+    CLEANUP_CLOSE int named = -1;
+    struct statx st;
+    if (file >= 0 && statx(file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &st) == 0 && st.stx_nlink == 0)
+        return false;
+    named = path ? open_named(l, m, path) : -1;
+    return named >= 0;
+}
+
+void live_true_names(struct live *l, struct maps *m)
+{
+    const struct mapping *last = NULL; // a program has many mappings of one file
+    bool so = false;
+    for (size_t i = 0; i < m->n; i++) {
+        struct mapping *p = &m->at[i];
+        if (!p->deleted)
+            continue;
+        if (!last || last->inode != p->inode || last->major != p->major || last->minor != p->minor)
+            so = is_called_so(l, m, p);
+        last = p;
+        if (!so)
+            continue;
+        size_t at = m->names.len, len = p->name_len + strlen(MAPS_DELETED);
+        char *room = buf_room(&m->names, len);
+        if (!room)
+            return;
+        memcpy(room, m->names.data + p->name, p->name_len);
+        memcpy(room + p->name_len, MAPS_DELETED, strlen(MAPS_DELETED));
+        m->names.len += len;
+        p->name = at;
+        p->name_len = len;
+        p->deleted = false;
+    }
 }

@@ -2,18 +2,29 @@
 //
 // The registers of a live thread: stopped, read, changed, released. What can be allocated before the stop is.
 #include "err.h"
-#include "target_impl.h"
+#include "target_live.h"
 #include "tracer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+
+// Held, the number TID is that thread's alone: now its process can be compared with the one that was opened.
+static int check_process(struct target *t, pid_t tid)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "task/%d", tid);
+    return faccessat(live_of(t)->process.dir, path, F_OK, 0) < 0 ? err_set(ESRCH, "no such thread") : 0;
+}
 
 int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret)
 {
     struct tracee tracee;
     if (regs_reserve(ret, sets) < 0 || tracer_stop(t->pid, tid, t->options.max_stop, &tracee) < 0)
         return -1;
-    int done = tracer_regs(&tracee, sets, ret);
+    int done = check_process(t, tid);
+    if (done == 0)
+        done = tracer_regs(&tracee, sets, ret);
     tracer_release(&tracee);
     return done;
 }
@@ -41,7 +52,7 @@ static int edit_stopped(const struct tracee *tracee, unsigned sets, struct regs 
                 return err_wrap("cannot put back its registers after %s", why);
         return err_set(code, "%s", why);
     }
-    return done;
+    return done < 0 || tracer_regs(tracee, sets, now) < 0 ? -1 : edit(now, NULL, arg);
 }
 
 int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
@@ -52,7 +63,9 @@ int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
     if (regs_reserve(&was, sets) < 0 || regs_reserve(&now, sets) < 0 ||
         tracer_stop(t->pid, tid, t->options.max_stop, &tracee) < 0)
         return -1;
-    int done = edit_stopped(&tracee, sets, &was, &now, edit, arg);
+    int done = check_process(t, tid);
+    if (done == 0)
+        done = edit_stopped(&tracee, sets, &was, &now, edit, arg);
     tracer_release(&tracee);
     return done;
 }

@@ -547,6 +547,23 @@ on_older() {
     ended_by 9 "$two"
 }
 
+@test "no /proc: status 3, one line, no header" {
+    need_root
+    [ -z "${DMT_SAN:-}" ] || skip "a sanitizer needs /proc itself"
+    # shellcheck disable=SC2016
+    run -3 --separate-stderr unshare -m sh -c 'mount -t tmpfs none /proc && exec dmt-kill -e "$1"' sh $$
+    [[ -z $output && ${#stderr_lines[@]} = 1 ]]
+}
+
+@test "-w waits for more than the limit of descriptors was for, as far as it may be raised" {
+    parked family=30
+    mapfile -t targets < <(pgrep -P "$PID")
+    [ "${#targets[@]}" = 30 ]
+    # shellcheck disable=SC2016
+    run -0 bash -c 'ulimit -Sn 24 && exec dmt-kill -H -e -w -KILL "$@"' bash "${targets[@]}"
+    [ "$(grep -c $'\tended$' <<<"$output")" = 30 ]
+}
+
 @test "-g -w waits for all of the group" {
     counter leader pgid=0
     counter member pgid="${ID[leader]}"

@@ -118,17 +118,21 @@ after() {
     check waiting
 }
 
-# reuse N LONGEST [COMMAND...]: see stat.py.
-reuse() {
+# inside ARG...: stat.py as the first process of a PID namespace.
+inside() {
     need_root
     need python3 unshare setpriv
     unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
-    scratch
     # All of it dies with us: unshare by setpriv, the namespace by unshare.
     sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
-        python3 "$BATS_TEST_DIRNAME/stat.py" reuse "$SCRATCH" "$@" 3>&-) || { echo "$sum"; return 1; }
+        python3 "$BATS_TEST_DIRNAME/stat.py" "$@" 3>&-) || { echo "$sum"; return 1; }
     echo "# $sum"
-    [ -z "${DMT_SOAK:-}" ] || echo "# $sum" >&3
+    [ -z "${DMT_SOAK:-}" ] || echo "# stat.py $*: $sum" >&3
+}
+
+reuse() {
+    scratch
+    inside reuse "$SCRATCH" "$@"
 }
 
 @test "no row is of two processes that had one pid" {
@@ -138,6 +142,15 @@ reuse() {
 @test "nor without descriptors to keep, as far as the time of their start tells" {
     # shellcheck disable=SC2016
     reuse "$(scale 100 2000)" 90 sh -c 'ulimit -n 64 && exec dmt-stat "$@"' sh
+}
+
+@test "a process that was born is in the next report, whoever had its pid" {
+    inside births "$(scale 50 1000)"
+}
+
+@test "the list of processes is read again where one was born, at every tenth look, and else not" {
+    need strace
+    inside list "$(scale 100 1000)"
 }
 
 @test "a row for each process that was there all the time, in order" {
@@ -420,7 +433,7 @@ without_pressure() {
     run -0 --separate-stderr without_pressure -H -o resource 0.1 1
     [ -z "$stderr" ]
     [[ $output != *pressure* && $output == *cpu*mem* ]]
-    run -3 --separate-stderr without_pressure -H -o resource pressure
+    run -3 --separate-stderr without_pressure -o resource pressure
     [ -z "$output" ]
     [[ $stderr == 'dmt-stat: pressure: '*psi=1* && ${#stderr_lines[@]} = 1 ]]
     run -3 --separate-stderr without_pressure -H -o resource mem pressure 0.1 2
@@ -428,20 +441,21 @@ without_pressure() {
     [ "${#stderr_lines[@]}" = 1 ]
 }
 
-@test "no /proc: status 3, one line" {
+@test "no /proc: status 3, one line, no header" {
     need_mounts
     [ -z "${DMT_SAN:-}" ] || skip "a sanitizer needs /proc itself"
     for words in '' cpu 'proc 0.1' '-p self'; do
         # shellcheck disable=SC2086
         run -3 --separate-stderr unshare --mount sh -c 'mount -t tmpfs none /proc && exec dmt-stat "$@"' sh $words
-        [ "${#stderr_lines[@]}" = 1 ] || { echo "$words: $stderr"; return 1; }
+        [[ -z $output && ${#stderr_lines[@]} = 1 ]] || { echo "$words: $output $stderr"; return 1; }
     done
 }
 
-# hidden LEVEL ARG...: dmt-stat as nobody, in a /proc that hides the others.
+# hidden LEVEL ARG...: dmt-stat as a user who runs nothing else, in a /proc that hides the others.
 hidden() {
     # shellcheck disable=SC2016
-    unshare --mount sh -c 'mount -t proc -o "hidepid=$0" proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups dmt-stat "$@"' "$@"
+    unshare --mount sh -c 'mount -t proc -o "hidepid=$0" proc /proc && uid=$1 && shift && exec setpriv --reuid="$uid" --regid=65534 --clear-groups dmt-stat "$@"' \
+        "$1" $((60000 + $$ % 5000)) "${@:2}"
 }
 
 @test "hidepid: those that we may see, and no error; a hidden target is refused" {

@@ -44,6 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct proc_status status;
     struct ident id;
     const char *part;
+    struct proc_mount mount;
+    size_t at = 0;
     uint64_t v;
     int64_t i;
     switch (data[0] % 10) {
@@ -51,7 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 1: return procfile_statm(text, n, &statm) > 0;
     case 2: return procfile_status(text, n, &status) > 0;
     case 3: return procfile_cgroup(text, n, &part, &len) > 0;
-    case 4: return procfile_mount_type(text, n, 36, &part, &len) > 0;
+    case 4:
+        while (procfile_mount(text, n, &at, &mount) == 0)
+            if (mount.type < text || mount.type + mount.type_len > text + n)
+                abort();
+        return 0;
     case 5: return procfile_field(text, n, "Pss", &v) > 0;
     case 6: return ident_parse(text, n, &id) > 0;
     case 7: return num_int(text, n, INT64_MIN, INT64_MAX, &i) > 0;

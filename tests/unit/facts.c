@@ -109,10 +109,15 @@ void test_procfile(void)
     SURVIVES(cgroup, procfile_cgroup(at, n, &path, &len));
 
     static const char mounts[] = "22 1 0:5 / /a rw shared:1 - proc proc rw\n36 22 0:40 / /b rw - fuse.sshfs x rw\n";
-    check(procfile_mount_type(mounts, strlen(mounts), 36, &path, &len) == 0 && len == 10 && memcmp(path, "fuse.sshfs", 10) == 0);
-    check(procfile_mount_type(mounts, strlen(mounts), 22, &path, &len) == 0 && len == 4);
-    check(procfile_mount_type(mounts, strlen(mounts), 3, &path, &len) == -1 && err_code() == ENOENT);
-    SURVIVES(mounts, procfile_mount_type(at, n, 36, &path, &len));
+    struct proc_mount mount = {0};
+    size_t next = 0;
+    check(procfile_mount(mounts, strlen(mounts), &next, &mount) == 0 && mount.id == 22 && mount.type_len == 4);
+    check(procfile_mount(mounts, strlen(mounts), &next, &mount) == 0 && mount.id == 36 && mount.type_len == 10 &&
+          memcmp(mount.type, "fuse.sshfs", 10) == 0 && mount.major == 0 && mount.minor == 40);
+    check(procfile_mount(mounts, strlen(mounts), &next, &mount) == -1 && err_code() == ENOENT);
+    next = 0;
+    check(procfile_mount("1 2 3\n7 8 9 - x \n5 1 8:1 / / rw - xfs /dev/a rw\n", 48, &next, &mount) == 0 && mount.id == 5);
+    SURVIVES(mounts, (next = 0, procfile_mount(at, n, &next, &mount)));
 
 #ifdef __x86_64__
     const uint64_t aux64[] = {AT_SYSINFO_EHDR, 0x7fff00001000, AT_NULL, 0};

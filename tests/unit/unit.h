@@ -37,12 +37,17 @@ void test_near(void);
 void test_sig(void);
 void test_procfile(void);
 void test_objfile(void);
+void test_core(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
+void test_value(void);
+void test_location(void);
 void test_maps(void);
 void test_mem(void);
 void test_target(void);
+void test_reg(void);
+void test_tracer(void);
 void test_packet(void);
 void test_sandbox(void);
 

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: MIT
+//
+// tracer: stops that are not the one asked for, ends, deadlines, and system calls that are restarted or abandoned.
+// The tracees are children of this program; what they did they say through a pipe, their state is /proc's.
+#include "err.h"
+#include "tracer.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static const uint64_t second = 1000000000;
+
+static uint64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * second + (uint64_t)t.tv_nsec;
+}
+
+static char state_of(pid_t tid)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", tid);
+    FILE *f = fopen(path, "r");
+    char state = 'X';
+    if (f && fgets(line, sizeof line, f) && strrchr(line, ')'))
+        state = strrchr(line, ')')[2];
+    if (f)
+        fclose(f);
+    return state;
+}
+
+static pid_t tracer_of(pid_t tid)
+{
+    char path[64], line[512];
+    pid_t tracer = -1;
+    snprintf(path, sizeof path, "/proc/%d/status", tid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "TracerPid: %d", &tracer);
+    if (f)
+        fclose(f);
+    return tracer;
+}
+
+static long call_of(pid_t tid)
+{
+    char path[64], line[64];
+    long call = -2;
+    snprintf(path, sizeof path, "/proc/%d/syscall", tid);
+    FILE *f = fopen(path, "r");
+    if (f && fgets(line, sizeof line, f))
+        sscanf(line, "%ld", &call);
+    if (f)
+        fclose(f);
+    return call;
+}
+
+// Until CONDITION holds, up to 20 seconds.
+#define soon(condition)                                                                                       \
+    ({                                                                                                        \
+        bool holds = false;                                                                                   \
+        for (uint64_t end = now() + 20 * second; !(holds = (condition)) && now() < end;)                      \
+            usleep(500);                                                                                      \
+        holds;                                                                                                \
+    })
+
+static int to_child[2], from_child[2];
+
+static pid_t child(void (*run)(void))
+{
+    fflush(stdout);
+    if (pipe2(to_child, O_CLOEXEC) < 0 || pipe2(from_child, O_CLOEXEC) < 0)
+        abort();
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        run();
+        _exit(0);
+    }
+    return pid;
+}
+
+static void end_child(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    for (int i = 0; i < 2; i++) {
+        close(to_child[i]);
+        close(from_child[i]);
+    }
+}
+
+static void tell(const void *bytes, size_t n)
+{
+    if (write(from_child[1], bytes, n) != (ssize_t)n)
+        _exit(1);
+}
+
+static bool hear(void *bytes, size_t n)
+{
+    struct pollfd p = {.fd = from_child[0], .events = POLLIN};
+    int got;
+    while ((got = poll(&p, 1, 20000)) < 0 && errno == EINTR) // SIGCHLD
+        ;
+    return got == 1 && read(from_child[0], bytes, n) == (ssize_t)n;
+}
+
+static void sleep_on(void)
+{
+    for (;;)
+        pause();
+}
+
+static pid_t sleeper(void)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent)
+            sleep_on();
+        _exit(0);
+    }
+    return pid;
+}
+
+static void spin(void)
+{
+    for (volatile long n = 0;; n++)
+        ;
+}
+
+static bool fails_with(int code, const char *why, pid_t pid, pid_t tid, uint64_t max_stop)
+{
+    struct tracee t;
+    int done = tracer_stop(pid, tid, max_stop, &t);
+    if (done == 0)
+        tracer_release(&t);
+    bool as_told = done == -1 && err_code() == code && strstr(err_text(), why);
+    if (!as_told)
+        printf("# %d, code %d: %s\n", done, err_code(), err_text());
+    return as_told;
+}
+
+static bool stop_and_go(pid_t pid, pid_t tid)
+{
+    struct tracee t;
+    CLEANUP_REGS struct regs r = {0};
+    if (tracer_stop(pid, tid, second, &t) < 0)
+        return false;
+    bool good = state_of(tid) == 't' && tracer_regs(&t, (1u << REG_SETS) - 1, &r) == 0 && (r.have & 1);
+    tracer_release(&t);
+    return good && tracer_of(tid) == 0;
+}
+
+// --- stops ---------------------------------------------------------------------------------------
+
+enum { LAST = -1 };
+static int queued, wrong;
+
+static void on_queued(int sig, siginfo_t *info, void *context)
+{
+    (void)sig;
+    (void)context;
+    if (info->si_value.sival_int == LAST) {
+        const int said[] = {queued, wrong};
+        tell(said, sizeof said);
+    } else if (info->si_value.sival_int != queued++) {
+        wrong++;
+    }
+}
+
+static void take_signals(void)
+{
+    struct sigaction act = {.sa_sigaction = on_queued, .sa_flags = SA_SIGINFO};
+    sigaction(SIGRTMIN, &act, NULL);
+    tell("r", 1);
+    spin();
+}
+
+static void test_stops(void)
+{
+    pid_t pid = child(sleep_on);
+    check(stop_and_go(pid, pid) && stop_and_go(pid, pid) && soon(state_of(pid) == 'S'));
+
+    // A stopped one stays so, and goes on when it is told to.
+    kill(pid, SIGSTOP);
+    check(soon(state_of(pid) == 'T'));
+    struct tracee t;
+    check(tracer_stop(pid, pid, second, &t) == 0 && t.group_stop && t.signal == 0);
+    tracer_release(&t);
+    check(soon(state_of(pid) == 'T') && tracer_of(pid) == 0);
+    kill(pid, SIGCONT);
+    check(soon(state_of(pid) == 'S'));
+    end_child(pid);
+
+    // One that comes while it is held: it takes effect afterwards.
+    pid = child(spin);
+    check(tracer_stop(pid, pid, second, &t) == 0 && !t.group_stop);
+    kill(pid, SIGSTOP);
+    tracer_release(&t);
+    check(soon(state_of(pid) == 'T') && stop_and_go(pid, pid) && soon(state_of(pid) == 'T'));
+    kill(pid, SIGCONT);
+    check(soon(state_of(pid) == 'R'));
+    end_child(pid);
+}
+
+static bool queue(pid_t pid, int value)
+{
+    return sigqueue(pid, SIGRTMIN, (union sigval){value}) == 0;
+}
+
+// Sends until it is told to stop, then says how many.
+static void send_signals(pid_t pid, int told, int say)
+{
+    struct pollfd p = {.fd = told, .events = POLLIN};
+    int n = 0;
+    while (poll(&p, 1, 0) == 0)
+        n += queue(pid, n);
+    while (!queue(pid, LAST))
+        usleep(100);
+    _exit(write(say, &n, sizeof n) == sizeof n ? 0 : 1);
+}
+
+// Signals that race with our stops: each one arrives, once, and in order.
+static void test_signals(void)
+{
+    int end[2], sent[2], said[2] = {0}, n = -1;
+    char ready;
+    unsigned carried = 0, want = (unsigned)unit_times(20, 5000);
+    pid_t pid = child(take_signals), sender;
+    check(hear(&ready, 1) && pipe2(end, O_CLOEXEC) == 0 && pipe2(sent, O_CLOEXEC) == 0);
+    fflush(stdout);
+    if ((sender = fork()) == 0)
+        send_signals(pid, end[0], sent[1]);
+    bool stopped = true;
+    for (uint64_t until = now() + 60 * second; stopped && carried < want && now() < until;) {
+        struct tracee t;
+        stopped = tracer_stop(pid, pid, second, &t) == 0;
+        if (stopped) {
+            carried += t.signal == SIGRTMIN;
+            tracer_release(&t);
+        }
+    }
+    check(stopped && carried == want);
+    check(write(end[1], "e", 1) == 1 && read(sent[0], &n, sizeof n) == sizeof n && hear(said, sizeof said));
+    check(said[0] == n && said[1] == 0);
+    check(waitpid(sender, NULL, 0) == sender);
+    check(state_of(pid) == 'R' && tracer_of(pid) == 0);
+    end_child(pid);
+    for (int i = 0; i < 2; i++) {
+        close(end[i]);
+        close(sent[i]);
+    }
+}
+
+// --- ends ----------------------------------------------------------------------------------------
+
+static void *sleep_thread(void *arg)
+{
+    (void)arg;
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    tell(&tid, sizeof tid);
+    sleep_on();
+    return NULL;
+}
+
+static void with_thread(void)
+{
+    pthread_t id;
+    pthread_create(&id, NULL, sleep_thread, NULL);
+    sleep_on();
+}
+
+static void exec_on_word(void)
+{
+    char word;
+    pthread_t id;
+    pthread_create(&id, NULL, sleep_thread, NULL);
+    if (read(to_child[0], &word, 1) == 1)
+        execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+}
+
+static void be_parent(void)
+{
+    int status;
+    pid_t pid = sleeper();
+    tell(&pid, sizeof pid);
+    if (waitpid(pid, &status, 0) == pid)
+        tell(&status, sizeof status);
+    sleep_on();
+}
+
+static void test_ends(void)
+{
+    struct tracee t;
+    CLEANUP_REGS struct regs r = {0};
+    // Killed while it is held: its parent sees it as ever.
+    pid_t parent = child(be_parent), pid = 0, tid;
+    int status = 0;
+    check(hear(&pid, sizeof pid) && tracer_stop(pid, pid, second, &t) == 0);
+    kill(pid, SIGKILL);
+    check(soon(state_of(pid) == 'Z'));
+    check(tracer_regs(&t, 1, &r) == -1 && err_code() == ESRCH);
+    tracer_release(&t);
+    check(hear(&status, sizeof status) && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    check(fails_with(ESRCH, "no such", pid, pid, second));
+    end_child(parent);
+
+    // A thread that is held when its process executes a program: the exec is not kept waiting.
+    pid = child(exec_on_word);
+    check(hear(&tid, sizeof tid));
+    check(tracer_stop(pid, tid, second, &t) == 0);
+    check(write(to_child[1], "x", 1) == 1 && soon(state_of(tid) == 'Z' || state_of(tid) == 'X'));
+    tracer_release(&t);
+    check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
+    check(fails_with(ESRCH, "no such", pid, tid, second));
+    end_child(pid);
+
+    // A number that is a thread of another process.
+    pid = child(with_thread);
+    check(hear(&tid, sizeof tid) && stop_and_go(pid, tid));
+    check(fails_with(ESRCH, "no such", getpid(), tid, second) && soon(tracer_of(tid) == 0) && soon(state_of(tid) == 'S'));
+    end_child(pid);
+}
+
+// --- refusals ------------------------------------------------------------------------------------
+
+static void trace_parent_of_it(void)
+{
+    pid_t pid = getppid();
+    char word = ptrace(PTRACE_SEIZE, pid, 0, 0) < 0 ? (char)errno : 0;
+    tell(&word, 1);
+    sleep_on();
+}
+
+static void trace_child(void)
+{
+    pid_t pid = sleeper();
+    if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
+        _exit(1);
+    tell(&pid, sizeof pid);
+    sleep_on();
+}
+
+static void test_refusals(void)
+{
+    pid_t pid = child(sleep_on), other;
+    check(fails_with(EPERM, "this very process", getpid(), getpid(), second));
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    check(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+    check(fails_with(EPERM, "zombie", pid, pid, second));
+    end_child(pid);
+
+    pid = child(trace_child);
+    check(hear(&other, sizeof other));
+    char why[64];
+    snprintf(why, sizeof why, "process %d (unit) traces it already", pid);
+    check(fails_with(EPERM, why, other, other, second));
+    end_child(pid);
+
+    // Who traces us is refused before anything is done.
+    pid = child(trace_parent_of_it);
+    char code = 1;
+    check(hear(&code, 1) && code == 0 && tracer_of(getpid()) == pid);
+    check(fails_with(EPERM, "traces this command", pid, pid, second) && tracer_of(pid) == 0);
+    end_child(pid);
+    check(soon(tracer_of(getpid()) == 0));
+}
+
+// --- deadlines -----------------------------------------------------------------------------------
+
+// The parent of a vfork child waits in the kernel until that one ends, here when its input does.
+static void wait_in_vfork(void)
+{
+    close(to_child[1]);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        char word;
+        syscall(SYS_read, to_child[0], &word, 1);
+        _exit(0);
+    }
+    tell("v", 1);
+    sleep_on();
+}
+
+static bool in_vfork(pid_t pid)
+{
+    return state_of(pid) == 'D' || (state_of(pid) == 'S' && call_of(pid) == SYS_vfork);
+}
+
+static void test_deadline(void)
+{
+    pid_t pid = child(wait_in_vfork);
+    char word;
+    check(soon(in_vfork(pid)));
+    uint64_t start = now();
+    check(fails_with(ETIMEDOUT, "did not stop within 100 ms", pid, pid, second / 10));
+    uint64_t took = now() - start;
+    check(took >= second / 10 && took < second);
+    check(in_vfork(pid) && tracer_of(pid) == getpid());
+    // Again, as who samples does.
+    check(fails_with(ETIMEDOUT, "did not stop", pid, pid, second / 100) && tracer_of(pid) == getpid());
+    // When it comes out it is let go at once, while we are blocked in a read.
+    close(to_child[1]);
+    to_child[1] = -1;
+    check(read(from_child[0], &word, 1) == 1 && word == 'v');
+    check(soon(tracer_of(pid) == 0) && soon(state_of(pid) == 'S') && stop_and_go(pid, pid));
+    end_child(pid);
+
+    // It comes out in the middle of the next wait.
+    pid = child(wait_in_vfork);
+    check(soon(in_vfork(pid)) && fails_with(ETIMEDOUT, "", pid, pid, second / 100));
+    close(to_child[1]);
+    to_child[1] = -1;
+    check(stop_and_go(pid, pid) && read(from_child[0], &word, 1) == 1);
+    end_child(pid);
+}
+
+// The same when we end: what the kernel does for us then.
+static void time_out(void)
+{
+    pid_t pid;
+    struct tracee t;
+    if (read(to_child[0], &pid, sizeof pid) != sizeof pid)
+        _exit(1);
+    char code = tracer_stop(pid, pid, second / 50, &t) < 0 ? (char)err_code() : 0;
+    tell(&code, 1);
+}
+
+static void test_end_of_tracer(void)
+{
+    pid_t pid = child(wait_in_vfork);
+    int to[2] = {to_child[0], to_child[1]}, from[2] = {from_child[0], from_child[1]};
+    char word;
+    check(soon(in_vfork(pid)));
+    pid_t tracer = child(time_out);
+    check(write(to_child[1], &pid, sizeof pid) == sizeof pid && hear(&word, 1) && word == ETIMEDOUT);
+    end_child(tracer);
+    check(tracer_of(pid) == 0 && in_vfork(pid));
+    close(to[1]);
+    memcpy(from_child, from, sizeof from);
+    check(hear(&word, 1) && word == 'v' && soon(call_of(pid) == SYS_pause) && state_of(pid) == 'S');
+    to_child[0] = to[0];
+    to_child[1] = -1;
+    end_child(pid);
+}
+
+static void exec_later(void)
+{
+    char word;
+    pthread_t id;
+    pthread_create(&id, NULL, sleep_thread, NULL);
+    if (read(to_child[0], &word, 1) == 1)
+        execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+}
+
+// A process in the middle of an exec that waits for another tracer: it cannot even be seized.
+static void test_exec_in_the_way(void)
+{
+    pid_t pid = child(exec_later), tid;
+    check(hear(&tid, sizeof tid));
+    check(ptrace(PTRACE_SEIZE, tid, 0, 0) == 0); // as a tracer would that never looks
+    sigset_t children, old;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, &old);
+    check(write(to_child[1], "x", 1) == 1 && soon(state_of(tid) == 'Z'));
+    check(soon(call_of(pid) == SYS_execve || state_of(pid) == 'D'));
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    uint64_t start = now();
+    check(fails_with(ETIMEDOUT, "did not stop", pid, pid, second / 10));
+    check(now() - start < second);
+    check(waitpid(tid, NULL, __WALL) == tid); // it goes on now
+    check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
+    end_child(pid);
+}
+
+void test_tracer(void)
+{
+    test_stops();
+    test_signals();
+    test_ends();
+    test_refusals();
+    test_deadline();
+    test_end_of_tracer();
+    test_exec_in_the_way();
+}
