@@ -283,7 +283,8 @@ static int ask(struct sandbox *s, const struct buf *question, int file,
             if (head.code == 0)
                 return 0;
             // Those two would be understood as the command line's fault, or the target's.
-            return err_set(head.code == EINVAL || head.code == ESRCH ? EPERM : head.code, "%.*s", (int)(s->message.len < 512 ? s->message.len : 512), s->message.data);
+            return err_set(head.code == EINVAL || head.code == ESRCH ? EPERM : head.code, "%.*s",
+                           (int)(s->message.len < 512 ? s->message.len : 512), s->message.data);
         default:
             done = broke(s);
         }
