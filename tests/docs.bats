@@ -214,7 +214,7 @@ sandbox() {
     local dir user=()
     [ "$(id -u)" = 0 ] || user=(--user --map-root-user)
     dir=$(mktemp -d "$BATS_TEST_TMPDIR/XXXXXX")
-    timeout 60 unshare "${user[@]}" --pid --fork --kill-child --mount-proc \
+    timeout 300 unshare "${user[@]}" --pid --fork --kill-child --mount-proc \
         "$BATS_TEST_DIRNAME/docs-sandbox" "$dir" "$@" 3>&-
 }
 

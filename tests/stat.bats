@@ -10,8 +10,10 @@ check() {
     [ -z "${DMT_SOAK:-}" ] || echo "# stat.py $*: $sum" >&3
 }
 
+# It lies still once it waits for its input.
 parked() {
     spawn "$FIXTURES/parked" "$@"
+    soon is_state S "$PID"
 }
 
 as_nobody() {
@@ -175,10 +177,11 @@ reuse() {
     check robbed "$SCRATCH"
 }
 
-@test "kernel threads have no memory" {
-    thread=$(pgrep -P 2 | head -1)
-    [ -n "$thread" ] || skip "no kernel threads are to be seen here"
-    [ "$(dmt-stat -H -p "$thread" -o mem,mem_pct 0.1 1)" = $'-\t-' ]
+@test "kernel threads have no memory, nor have zombies" {
+    parked zombie
+    for pid in "${READY##* }" "${KTHREADS[@]}"; do
+        [ "$(dmt-stat -H -p "$pid" -o mem,mem_pct 0.1 1)" = $'-\t-' ]
+    done
 }
 
 @test "what we may not read is -, and no error" {
@@ -251,6 +254,16 @@ until_row() {
     return 1
 }
 
+# until_twice WORD...: two such rows running, none of others between.
+until_twice() {
+    local line last=
+    while IFS= read -r -t 60 line <&"$rows"; do
+        if [ "$line" = "$*" ] && [ "$last" = "$*" ]; then return; fi
+        last=$line
+    done
+    return 1
+}
+
 # stop PID: it ends and is gone.
 stop() {
     kill -KILL "$1"
@@ -264,8 +277,7 @@ stop() {
     watch -H -o pid -p "$one,$PID" 0.1
     until_row "$one"
     stop "$one"
-    until_row "$PID"
-    until_row "$PID"
+    until_twice "$PID"
     for _ in 1 2 3; do
         read -r line <&"$rows"
         [ "$line" = "$PID" ]
@@ -287,8 +299,7 @@ stop() {
     until_row "${tid[1]}"
     tell end "${tid[1]}"
     answer
-    until_row "${tid[2]}"
-    until_row "${tid[2]}"
+    until_twice "${tid[2]}"
     for _ in 1 2 3; do
         read -r line <&"$rows"
         [ "$line" = "${tid[2]}" ]
@@ -299,18 +310,7 @@ stop() {
 }
 
 @test "a process and a thread that come count from their birth" {
-    watch -H -o pid,minflt proc 0.3
-    read -r _ <&"$rows"
-    parked
-    while read -r row faults <&"$rows" && [ "$row" != "$PID" ]; do :; done
-    [[ $faults =~ ^[0-9.]+$ ]] && [ "${faults%.*}" -gt 100 ] || { echo "$faults"; return 1; }
-    spawn "$FIXTURES/stat"
-    watch -H -o tid,ctxsw -T -p "$PID" 0.3
-    until_row "$PID"$'\t0.00'
-    tell thread 1
-    read -r _ tid < <(answer)
-    while read -r row switches <&"$rows" && [ "$row" != "$tid" ]; do :; done
-    [[ $switches =~ ^[0-9.]+$ ]] && [ "$switches" != 0.00 ] || { echo "$switches"; return 1; }
+    check born
 }
 
 @test "a target whose pid is another's at once is gone" {
@@ -336,7 +336,7 @@ stop() {
     begin=$EPOCHREALTIME
     run -0 dmt-stat -H cpu -o when
     end=$EPOCHREALTIME
-    awk -v a="$begin" -v b="$end" -v when="${lines[0]}" 'BEGIN { exit !(b - a >= 1 && b - a < 5 && when >= a + 0.98 && when <= b + 0.01) }'
+    awk -v a="$begin" -v b="$end" -v when="${lines[0]}" 'BEGIN { exit !(b - a >= 1 && b - a < 30 && when >= a + 0.98 && when <= b + 0.01) }'
     [ "$(dmt-stat -H -o when proc | uniq | wc -l)" = 1 ]
 }
 
@@ -346,16 +346,23 @@ stop() {
     [ "$(grep -c ^when "$BATS_TEST_TMPDIR/rows")" = 1 ]
     [ "$(dmt-stat -H mem 0.05 3 | wc -l)" = 3 ]
     [ "$(dmt-stat -p $$ -o pid 0.05 2 | xargs)" = "pid $$ $$" ]
-    run -124 timeout 1 dmt-stat mem 0.05
-    [ "${#lines[@]}" -gt 5 ]
+    watch mem 0.05
+    until_row "$(dmt-stat mem 0.05 1 | head -1)"
+    for _ in {1..20}; do
+        read -r -t 60 line <&"$rows"
+        [[ $line == *$'\tmem\t'* ]]
+    done
 }
 
 @test "each report is written at once" {
     watch -p $$ -o pid 0.1
-    read -r line <&"$rows" && [ "$line" = pid ]
-    for _ in 1 2 3; do read -r line <&"$rows" && [ "$line" = $$ ]; done
+    for word in pid $$ $$ $$; do
+        read -r -t 60 line <&"$rows"
+        [ "$line" = "$word" ]
+    done
     watch -J -p $$ -o pid --sort=pid 0.1
-    read -r line <&"$rows" && [ "$line" = "{\"pid\":$$}" ]
+    read -r -t 60 line <&"$rows"
+    [ "$line" = "{\"pid\":$$}" ]
 }
 
 @test "--sort orders each report by itself" {

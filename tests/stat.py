@@ -7,6 +7,7 @@
     stat.py threads SECONDS    threads that burn shares of their own
     stat.py counts DIRECTORY   page faults, switches and bytes of storage, in amounts that the target knows
     stat.py robbed DIRECTORY   a process that sleeps while its memory is taken
+    stat.py born               a process and a thread that come while it runs
     stat.py foreign            rows of a process in a /proc of another PID namespace
     stat.py memory             against /proc/meminfo and free
     stat.py waiting            two processes on one CPU against their schedstat
@@ -312,7 +313,8 @@ def check_memory():
     assert row["total"] == int(theirs["total"])
     for name, word in {"used": "used", "free": "free", "shared": "shared", "buffers": "buffers", "cached": "cache",
                        "available": "available"}.items():
-        near(row[name], int(theirs[word]), 4 << 20, "free: " + name)
+        low, high = both[name]
+        near(row[name], int(theirs[word]), (4 << 20) + abs(high - low), "free: " + name)
     assert [swap["total"], swap["used"], swap["free"]] == [int(word) for word in free[2][1:4]], (swap, free)
 
 
@@ -487,6 +489,35 @@ def test_foreign():
         patiently(check)
 
 
+def check_born():
+    with Running("-o", "pid,minflt,when", "proc", "0.3") as stat:
+        since = stat.report()[0]["when"]
+        with Fixture("stat") as fixture:
+            fixture.ask("faults 500")
+            faults = int(read("/proc/%s/stat" % fixture.pid).rpartition(")")[2].split()[10 - 3])
+            counted, _ = stat.total(since, lambda table: row_of(table, "pid", int(fixture.pid)))
+    near(counted.get("minflt"), faults, 0.15 * faults, "minflt")
+    with Fixture("stat") as fixture, Running("-T", "-p", fixture.pid, "-o", "tid,ctxsw,when", "0.3") as stat:
+        since = stat.report()[0]["when"]
+        tid = fixture.ask("thread 1")
+        path = "%s/task/%d" % (fixture.pid, tid)
+        while read("/proc/%s/stat" % path).rpartition(") ")[2][0] != "S":
+            pass
+        switched = switches(path)
+        counted, _ = stat.total(since, lambda table: row_of(table, "tid", tid))
+    assert switched > 0, "a thread that sleeps was switched never"
+    near(counted.get("ctxsw"), switched, 0.15 * switched, "ctxsw")
+
+
+def row_of(table, key, value):
+    """That row, or an empty one."""
+    return next((row for row in table if row[key] == value), {"when": table[0]["when"]})
+
+
+def test_born():
+    patiently(check_born)
+
+
 def schedstat(pid):
     return int(read("/proc/%s/schedstat" % pid).split()[1]) / 1e9
 
@@ -536,6 +567,12 @@ def of(table, name):
     return found[0] if found else None
 
 
+def there(table, name):
+    row = of(table, name)
+    assert row is not None, "no row of %s" % name
+    return row
+
+
 DISK = ("-o", "when,name,percent,used,total,in,out,in_ops,out_ops,await,queue", "disk")
 
 
@@ -545,7 +582,7 @@ def check_disk(path):
         with loop(path) as device:
             name = os.path.basename(device)
             dd("if=/dev/zero", "of=" + device, "oflag=direct", "count=1")
-            first = of(stat.report(), name)
+            first = there(stat.report(), name)
             assert first["total"] == 64 << 20, first
             moves = [first[key] for key in ("percent", "in", "out", "in_ops", "out_ops", "await", "queue")]
             assert moves == [None] * 7, "a new device has a past: %s" % first
@@ -553,8 +590,8 @@ def check_disk(path):
             dd("if=/dev/zero", "of=" + device, "oflag=direct", "count=32")
             dd("if=" + device, "of=/dev/null", "iflag=direct", "count=16")
             count = [b - a for a, b in zip(count, disk_ops(name))]
-            moved, row = stat.total(begin, lambda table: of(table, name))
-            quiet = of(stat.report(), name)
+            moved, row = stat.total(begin, lambda table: there(table, name))
+            quiet = there(stat.report(), name)
     near(moved["in"], 16 << 20, 0.01 * (16 << 20), "read")
     near(moved["out"], 32 << 20, 0.01 * (32 << 20), "written")
     near(moved["in_ops"], count[0], 0.01 * count[0] + 0.1, "reads")
@@ -656,7 +693,7 @@ def check_net():
         try:
             first = stat.report()
             for name in ("ping", "pong"):
-                row = of(first, name)
+                row = there(first, name)
                 moves = [row[key] for key in ("percent", "used", "in", "out", "in_ops", "out_ops", "errors", "drops")]
                 assert moves == [None] * 8, "a new link has a past: %s" % row
             send("ping", 2000, 1000)
@@ -672,7 +709,7 @@ def check_net():
         near(moved[key + "_ops"], packets, 0.01 * packets, key + "_ops")
         near(moved[key], packets * size, 0.01 * packets * size, key)
     for name in "ping", "pong":
-        row = of(pair["table"], name)
+        row = there(pair["table"], name)
         assert row["total"] == speed * 125000, (row, speed)
         assert row["used"] == max(row["in"], row["out"]), row
         near(row["percent"], 100 * row["used"] / row["total"], 0.01, "percent")
@@ -735,26 +772,35 @@ def test_links(times):
 
 
 def test_reuse(directory, count, longest, *command):
-    """Rows of `faults` have no writes, rows of `writes` few faults; no process runs on two CPUs."""
+    """Rows of `faults` have no writes, rows of `writes` few faults; no process runs on two CPUs.
+
+    A rate is of the time between two looks at a process, which is not the time between the reports that show them.
+    A round begins a multiple of 50 ms after the first, however late the report before it was: from there to its
+    look at least so much is left. Most reports are not late; 20 ms are for the hundredths and for a round's own time,
+    which is short because dmt-stat goes first where many want the CPU.
+    """
     with Fixture("statchurn", directory + "/churn", longest):
         table = rows("-o", "pid,name,cpu,minflt,majflt,read,write,ctxsw,mem,start,when", "proc", "0.05", count,
                      command=command or ("dmt-stat",), preexec=before_others)
     found = reports(table)
     assert len(found) == int(count), len(found)
     kinds = {"faults": 0, "writes": 0}
-    for before, now in zip(found, found[1:]):
-        # At least so much lies between the two looks at a process.
-        seconds = now[0]["when"] - before[0]["when"] - 0.02
+    phases = [round(100 * report[0]["when"]) % 5 for report in found]
+    usual = statistics.mode(phases)
+    for before, phase, now in zip(found, phases, found[1:]):
+        seconds = (5 - (phase - usual) % 5 - 2) / 100
         assert [row["pid"] for row in now] == sorted({row["pid"] for row in now}), "not in order, or twice"
         for row in now:
             rates = [row[key] for key in ("cpu", "minflt", "majflt", "read", "write", "ctxsw") if row[key] is not None]
             assert all(rate >= 0 for rate in rates), row
-            if row["name"] not in kinds or not rates or seconds < 0.01:
+            if row["name"] not in kinds or not rates:
+                continue
+            assert row["name"] == "writes" or not row["write"], "writes of another: %s" % row
+            if seconds <= 0:
                 continue
             kinds[row["name"]] += 1
             assert row["cpu"] <= 100 + 100 * 0.02 / seconds, row
             if row["name"] == "faults":
-                assert not row["write"], "writes of another: %s" % row
                 assert row["minflt"] * seconds <= 2600, "faults of two: %s" % row
             else:
                 assert row["minflt"] * seconds <= 600, "faults of another: %s" % row
@@ -834,8 +880,12 @@ def test_phases():
 
 
 def test_interrupt(times):
+    def default(): # a shell ignores it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     for i in range(int(times)):
-        process = subprocess.Popen(["dmt-stat", "proc", "0.01"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(["dmt-stat", "proc", "0.01"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   preexec_fn=default)
         text = b""
         while text.count(b"\n") < 50 * (i + 1):
             text += os.read(process.stdout.fileno(), 1 << 20)
