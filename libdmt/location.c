@@ -344,7 +344,7 @@ static int place(const struct pick *p, const struct location_way *way, struct lo
     struct location l = {.kind = LOCATION_MEMORY, .count = way->count};
     if (p->several)
         return err_set(EINVAL, "the name of several symbols: give SYMBOL@MODULE, the mangled name or the address");
-    if (p->type == 'L')
+    if (p->type == 'N')
         return err_set(ENOTSUP, "thread-local: each thread has it at an address of its own");
     if (add_offset(p->addr, way, &l.addr) < 0)
         return -1;
