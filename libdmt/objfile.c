@@ -8,7 +8,7 @@
 #include <string.h>
 
 // What is looked at for one note of a module. No linker makes more; a stranger's file could.
-enum { PHDRS_MAX = 256, SECTIONS_MAX = 65536, PLACES_MAX = 16, NOTES_MAX = 256 };
+enum { PHDRS_MAX = 256, SECTIONS_MAX = 65536, PLACES_MAX = 8, NOTES_MAX = 32 };
 
 enum { PAGE = 4096 }; // the smallest page of all machines
 

@@ -12,7 +12,8 @@ int target_open(const struct procs *ps, const struct operand *operand, const str
                 struct target **ret)
 {
     struct target *t;
-    if ((operand->file ? target_core_open : target_live_open)(ps, operand, &t) < 0)
+    int done = operand->file ? target_core_open(ps, operand, &t) : target_live_open(ps, operand, &t);
+    if (done < 0)
         return -1;
     t->ps = ps;
     t->id = operand->id;

@@ -138,6 +138,7 @@ int target_core_open(const struct procs *ps, const struct operand *operand, stru
     }
     c->base.kind = &core_kind;
     c->fd = fd;
+    c->procfs = c->procself = -1;
     int done = fstat(fd, &st) < 0 ? err_sys("cannot look at it") : 0;
     if (done == 0 && !S_ISREG(st.st_mode))
         done = err_set(ENOEXEC, "not a regular file, and so no core");

@@ -5,6 +5,7 @@
 #ifndef DMT_TARGET_CORE_H
 #define DMT_TARGET_CORE_H
 
+#include "mounts.h"
 #include "objfile.h"
 #include "target_impl.h"
 
@@ -39,7 +40,7 @@ struct core_index {
     struct core_load *loads;     // these three sorted, and none of the first two overlap
     struct core_file *files;
     struct core_thread *threads; // by tid
-    size_t nloads, loads_cap, nfiles, nthreads, threads_cap;
+    size_t nloads, loads_cap, nfiles, files_cap, nthreads, threads_cap;
     struct buf names, auxv;
 };
 
@@ -50,6 +51,14 @@ void core_index_fini(struct core_index *c);
  * off before its notes; EIO. Takes memory and time in proportion to what is there, up to a bound.
  */
 NODISCARD int core_index_read(struct objfile *o, struct core_index *ret);
+
+/** Notes as they come: what objfile_each_note calls with this. */
+struct core_notes {
+    struct core_index *index;
+    pid_t first;           // the thread that was written first
+    size_t n;
+};
+NODISCARD int core_take_note(struct objfile *o, const struct objfile_note *note, void *notes);
 
 /** The first that ends behind ADDR, or NULL. */
 const struct core_load *core_next_load(const struct core_index *c, uint64_t addr);
@@ -72,10 +81,11 @@ enum { CORE_BACKINGS = 16 };
 struct core {
     struct target base;
     struct core_index index;
-    int fd;
+    int fd, procfs, procself; // the latter two -1 until a file is looked for
+    struct mounts mounts;
     bool stacks_dumped, stacks_known;
     struct core_backing backings[CORE_BACKINGS];
-    unsigned next_backing;
+    unsigned next_backing, opened;
 };
 
 static inline struct core *core_of(struct target *t)

@@ -3,8 +3,8 @@
 // The files that were mapped, as far as they are here and are the same ones. A name in a core is a
 // stranger's: what it leads to is looked at before it is opened, and trusted for its build-id alone.
 #include "err.h"
-#include "io.h"
 #include "target_core.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,26 +14,40 @@
 #include <sys/stat.h>
 
 enum {
-    HEAD = 64,       // bytes of an ELF header; the files of /proc have none
-    STACKS_MAX = 16, // that are looked for
+    STACKS_MAX = 16,   // that are looked for
+    OPENED_MAX = 4096, // files of one core: the largest programs have that many
 };
 
-static int open_regular(const char *path, int *ret)
+// NULL: any file system will do.
+static struct mounts *mounts_of(struct core *c)
 {
-    // O_PATH: opening a device can do something already, reading a FIFO can wait.
-    CLEANUP_CLOSE int place = open(path, O_PATH | O_CLOEXEC);
-    struct stat st;
-    char again[64];
-    if (place < 0 || fstat(place, &st) < 0)
-        return err_sys("cannot open it");
-    if (!S_ISREG(st.st_mode) || st.st_size < HEAD)
-        return err_set(EACCES, "not a regular file");
-    (void)snprintf(again, sizeof again, "/proc/self/fd/%d", place);
-    int fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys("cannot open it");
-    *ret = fd;
-    return 0;
+    if (c->base.options.remote_fs)
+        return NULL;
+    if (c->procfs < 0) {
+        c->procfs = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        c->procself = openat(c->procfs, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        mounts_init(&c->mounts, c->procfs, c->procself);
+    }
+    return &c->mounts;
+}
+
+// A file below our own root. What it leads to is looked at before it is opened: opening a device can do something.
+static int open_regular(struct core *c, const char *path, int *ret)
+{
+    struct mounts *mounts = mounts_of(c);
+    struct statx st;
+    CLEANUP_CLOSE int place = -1;
+    CLEANUP_CLOSE int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_sys("cannot open /");
+    if (walk_open(mounts, root, path, &place) < 0)
+        return -1;
+    if (statx(place, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &st) < 0)
+        return err_sys("cannot look at the file");
+    // Those of /proc and tracefs are regular and empty, and reading some of them takes away what they hold.
+    if (S_ISREG(st.stx_mode) && st.stx_size == 0)
+        return err_set(EACCES, "the file is empty");
+    return walk_read(mounts, place, ret);
 }
 
 static int read_dumped(void *arg, uint64_t at, void *to, size_t n, size_t *got)
@@ -42,16 +56,17 @@ static int read_dumped(void *arg, uint64_t at, void *to, size_t n, size_t *got)
     return mem_read(&c->base.mem, at, to, n, got);
 }
 
-// Whether FD has the build-id of the file whose first byte was mapped at entry FIRST.
-static int check_same(struct core *c, uint32_t first, int fd)
+struct build_id {
+    unsigned char bytes[BUILD_ID_MAX];
+    size_t n;
+};
+
+static int check_same(const struct build_id *dumped, int fd)
 {
-    unsigned char ours[BUILD_ID_MAX], cores[BUILD_ID_MAX];
-    size_t n, cores_n;
-    if (objfile_build_id_at(read_dumped, c, c->index.files[first].start, cores, &cores_n) < 0)
-        return err_set(EACCES, "the core does not say which build of it was mapped");
-    if (objfile_build_id(fd, ours, &n) < 0)
+    struct build_id here;
+    if (objfile_build_id(fd, here.bytes, &here.n) < 0)
         return err_set(EACCES, "the file here has no build-id");
-    if (n != cores_n || memcmp(ours, cores, n) != 0)
+    if (here.n != dumped->n || memcmp(here.bytes, dumped->bytes, here.n) != 0)
         return err_set(EACCES, "the file here is another build of it");
     return 0;
 }
@@ -60,14 +75,19 @@ static int open_entry(struct core *c, const struct core_file *f, int *ret)
 {
     char path[PATH_MAX];
     const char *name = c->index.names.data + f->name;
+    struct build_id dumped;
     if (f->first == CORE_NONE)
         return err_set(EACCES, "its first page was not mapped: which build it was is not known");
     if (f->name_len >= sizeof path || *name != '/')
         return err_set(EACCES, "it has no path");
+    if (c->opened++ >= OPENED_MAX)
+        return err_set(EACCES, "%d files were opened already", OPENED_MAX);
+    if (objfile_build_id_at(read_dumped, c, c->index.files[f->first].start, dumped.bytes, &dumped.n) < 0)
+        return err_set(EACCES, "the core does not say which build of it was mapped");
     memcpy(path, name, f->name_len);
     path[f->name_len] = '\0';
     CLEANUP_CLOSE int fd = -1;
-    if (open_regular(path, &fd) < 0 || check_same(c, f->first, fd) < 0)
+    if (open_regular(c, path, &fd) < 0 || check_same(&dumped, fd) < 0)
         return -1;
     *ret = fd;
     fd = -1;
@@ -104,6 +124,11 @@ void core_close_files(struct core *c)
     for (size_t i = 0; i < CORE_BACKINGS; i++)
         if (c->backings[i].first && c->backings[i].fd >= 0)
             close(c->backings[i].fd);
+    mounts_fini(&c->mounts);
+    if (c->procself >= 0)
+        close(c->procself);
+    if (c->procfs >= 0)
+        close(c->procfs);
 }
 
 // --- memory --------------------------------------------------------------------
@@ -166,9 +191,11 @@ int core_read_file(struct core *c, uint64_t addr, void *to, size_t n, size_t *go
     if (n > end - addr)
         n = (size_t)(end - addr);
     int fd;
-    if (backing(c, f, &fd) < 0 || read_mapped(fd, f->offset + (addr - f->start), to, n, got) < 0)
-        return err_set(EIO, "0x%llx was not dumped, and is not read from %.*s: %s", at, len, name, err_text());
-    return 0;
+    if (backing(c, f, &fd) == 0 && read_mapped(fd, f->offset + (addr - f->start), to, n, got) == 0)
+        return 0;
+    char why[sizeof c->backings[0].why];
+    (void)snprintf(why, sizeof why, "%s", err_text());
+    return err_set(EIO, "0x%llx was not dumped, and is not read from %.*s: %s", at, len, name, why);
 }
 
 // --- as the target sees them ---------------------------------------------------
@@ -189,5 +216,5 @@ int core_open_path(struct target *t, const char *path, int *ret)
         if (f->name_len == len && memcmp(c->index.names.data + f->name, path, len) == 0 && f->first != CORE_NONE)
             return open_entry(c, f, ret);
     }
-    return open_regular(path, ret);
+    return open_regular(c, path, ret);
 }

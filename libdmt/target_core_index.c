@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The headers and notes of a core to an index. The file is a stranger's: sizes, counts and addresses are what
+// The headers of a core to an index, and what is looked up in it. The file is a stranger's: sizes, counts and addresses are what
 // somebody wrote there.
 #include "err.h"
 #include "target_core.h"
@@ -8,18 +8,9 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/procfs.h>
 
 // A process has 65,530 mappings (vm.max_map_count) and 32,768 threads of five notes unless root wants more.
-enum {
-    PHDRS_MAX = 1 << 20,
-    NOTES_MAX = 1 << 19,
-    NOTE_SEGMENTS_MAX = 16,
-    NT_FILE_MAX = 32 << 20, // the kernel writes at most 16 MiB (kernel.core_file_note_size_limit)
-    FILES_MAX = 1 << 20,
-    AUXV_MAX = 1 << 12,
-    REGS_MAX = 1 << 16,
-};
+enum { PHDRS_MAX = 1 << 20, NOTES_MAX = 1 << 19, NOTE_SEGMENTS_MAX = 16 };
 
 void core_index_fini(struct core_index *c)
 {
@@ -29,158 +20,6 @@ void core_index_fini(struct core_index *c)
     buf_fini(&c->names);
     buf_fini(&c->auxv);
     *c = (struct core_index){0};
-}
-
-// --- notes ---------------------------------------------------------------------
-
-struct notes {
-    struct core_index *index;
-    pid_t first;           // the thread that the kernel wrote first
-    bool has_files;
-    size_t n;
-};
-
-static int add_thread(struct objfile *o, const struct objfile_note *note, struct notes *notes)
-{
-    struct core_index *c = notes->index;
-    const size_t regs = offsetof(struct elf_prstatus, pr_reg);
-    struct elf_prstatus st;
-    if (note->size < sizeof st)
-        return 0;
-    if (objfile_get(o, note->desc, &st, sizeof st) < 0)
-        return -1;
-    if (st.pr_pid <= 0)
-        return 0;
-    struct core_thread *grown = array_grow(c->threads, c->nthreads, &c->threads_cap, sizeof *grown);
-    if (!grown)
-        return -1;
-    c->threads = grown;
-    c->threads[c->nthreads++] = (struct core_thread){.tid = st.pr_pid, .gp = {note->desc + regs, sizeof st.pr_reg}};
-    if (!notes->first)
-        notes->first = st.pr_pid;
-    return 0;
-}
-
-static int take_pid(struct objfile *o, const struct objfile_note *note, struct core_index *c)
-{
-    struct elf_prpsinfo ps;
-    if (c->pid || note->size < sizeof ps)
-        return 0;
-    if (objfile_get(o, note->desc, &ps, sizeof ps) < 0)
-        return -1;
-    if (ps.pr_pid > 0)
-        c->pid = ps.pr_pid;
-    return 0;
-}
-
-static int take_auxv(struct objfile *o, const struct objfile_note *note, struct core_index *c)
-{
-    size_t n = note->size < AUXV_MAX ? (size_t)note->size : AUXV_MAX;
-    char bytes[AUXV_MAX];
-    if (c->auxv.len > 0)
-        return 0;
-    if (objfile_get(o, note->desc, bytes, n) < 0)
-        return -1;
-    buf_add(&c->auxv, bytes, n);
-    return buf_ok(&c->auxv);
-}
-
-// A name is the bytes up to a zero.
-static void take_name(struct core_index *c, struct core_file *f, size_t name)
-{
-    static const char deleted[] = " (deleted)";
-    const size_t tail = sizeof deleted - 1;
-    const char *text = c->names.data + name;
-    f->name = name;
-    f->name_len = strlen(text);
-    f->deleted = f->name_len > tail && memcmp(text + f->name_len - tail, deleted, tail) == 0;
-    if (f->deleted)
-        f->name_len -= tail;
-}
-
-/*
- * Two words, how many there are and the unit of offsets; three words each, start, end and offset; the names,
- * each with a zero behind it (Linux, fs/binfmt_elf.c, fill_files_note).
- */
-static int take_files(struct objfile *o, const struct objfile_note *note, struct notes *notes)
-{
-    struct core_index *c = notes->index;
-    uint64_t head[2], entry[3];
-    if (notes->has_files || note->size < sizeof head || note->size > NT_FILE_MAX)
-        return 0;
-    notes->has_files = true;
-    if (objfile_get(o, note->desc, head, sizeof head) < 0)
-        return -1;
-    uint64_t left = note->size - sizeof head, n = head[0];
-    if (n == 0 || n > FILES_MAX || n > left / (sizeof entry + 1)) // each has a name, and be it only a zero
-        return 0;
-    const uint64_t at = note->desc + sizeof head;
-    left -= n * sizeof entry;
-    // Read first: a size that lies costs no memory. The last name ends where the note does, whatever it says.
-    char part[4096];
-    for (uint64_t done = 0; done < left;) {
-        size_t some = left - done < sizeof part ? (size_t)(left - done) : sizeof part;
-        if (objfile_get(o, at + n * sizeof entry + done, part, some) < 0)
-            return -1;
-        buf_add(&c->names, part, some);
-        done += some;
-    }
-    buf_byte(&c->names, '\0');
-    if (buf_ok(&c->names) < 0)
-        return -1;
-    c->files = calloc((size_t)n, sizeof *c->files);
-    if (!c->files)
-        return err_set(ENOMEM, "out of memory");
-    for (size_t i = 0, name = 0; i < n && name < left; i++) {
-        if (objfile_get(o, at + i * sizeof entry, entry, sizeof entry) < 0)
-            return -1;
-        struct core_file *f = &c->files[c->nfiles];
-        take_name(c, f, name);
-        name += strlen(c->names.data + name) + 1;
-        uint64_t offset;
-        if (entry[0] >= entry[1] || __builtin_mul_overflow(entry[2], head[1], &offset) || offset > INT64_MAX ||
-            entry[1] - entry[0] > INT64_MAX - offset)
-            continue;
-        f->start = entry[0];
-        f->end = entry[1];
-        f->offset = offset;
-        c->nfiles++;
-    }
-    return 0;
-}
-
-static void take_bytes(struct core_bytes *to, const struct objfile_note *note)
-{
-    if (to->n == 0 && note->size > 0 && note->size <= REGS_MAX)
-        *to = (struct core_bytes){note->desc, (size_t)note->size};
-}
-
-static int take_note(struct objfile *o, const struct objfile_note *note, void *arg)
-{
-    struct notes *notes = arg;
-    struct core_index *c = notes->index;
-    notes->n++;
-    // What belongs to a thread stands behind its NT_PRSTATUS.
-    struct core_thread *t = c->nthreads ? &c->threads[c->nthreads - 1] : NULL;
-    if (strcmp(note->name, "LINUX") == 0 && note->type == NT_X86_XSTATE && t)
-        take_bytes(&t->xstate, note);
-    if (strcmp(note->name, "CORE") != 0)
-        return 0;
-    switch (note->type) {
-    case NT_PRSTATUS: return add_thread(o, note, notes);
-    case NT_PRPSINFO: return take_pid(o, note, c);
-    case NT_AUXV: return take_auxv(o, note, c);
-    case NT_FILE: return take_files(o, note, notes);
-    case NT_PRFPREG:
-        if (t)
-            take_bytes(&t->fp, note);
-        return 0;
-    case NT_SIGINFO:
-        if (t)
-            take_bytes(&t->siginfo, note);
-        return 0;
-    default: return 0;
-    }
 }
 
 // --- segments ------------------------------------------------------------------
@@ -283,7 +122,7 @@ static void part_threads(struct core_index *c)
     c->nthreads = n;
 }
 
-static int read_segments(struct objfile *o, struct notes *notes)
+static int read_segments(struct objfile *o, struct core_notes *notes)
 {
     struct objfile_phdr note[NOTE_SEGMENTS_MAX];
     size_t nnotes = 0;
@@ -295,7 +134,7 @@ static int read_segments(struct objfile *o, struct notes *notes)
             note[nnotes++] = p;
     }
     for (size_t i = 0; i < nnotes; i++)
-        if (objfile_each_note(o, note[i].offset, note[i].filesz, note[i].align, NOTES_MAX - notes->n, take_note, notes) < 0)
+        if (objfile_each_note(o, note[i].offset, note[i].filesz, note[i].align, NOTES_MAX - notes->n, core_take_note, notes) < 0)
             return -1;
     return notes->n < NOTES_MAX ? 0 : err_set(ENOEXEC, "a core with more than %d notes", NOTES_MAX - 1);
 }
@@ -316,7 +155,7 @@ static int check_kind(const struct objfile *o)
 int core_index_read(struct objfile *o, struct core_index *ret)
 {
     struct core_index c = {0};
-    struct notes notes = {.index = &c};
+    struct core_notes notes = {.index = &c};
     if (check_kind(o) < 0)
         return -1;
     if (read_segments(o, &notes) < 0) {
@@ -409,11 +248,12 @@ int core_index_maps(const struct core_index *c, struct maps *ret)
 {
     // What the kernel calls so in maps: the vector points into them.
     const uint64_t vdso = auxv_value(c, AT_SYSINFO_EHDR), stack = auxv_value(c, AT_RANDOM);
-    const struct core_load *l = c->loads, *l_end = l + c->nloads;
-    const struct core_file *f = c->files, *f_end = f + c->nfiles;
     ret->have |= MAPS_PERMS;
-    for (uint64_t at = 0; l < l_end || f < f_end;) {
-        uint64_t l_start = l < l_end ? l->start : UINT64_MAX, f_start = f < f_end ? f->start : UINT64_MAX;
+    uint64_t at = 0;
+    for (size_t i = 0, j = 0; i < c->nloads || j < c->nfiles;) {
+        const struct core_load *l = i < c->nloads ? &c->loads[i] : NULL;
+        const struct core_file *f = j < c->nfiles ? &c->files[j] : NULL;
+        uint64_t l_start = l ? l->start : UINT64_MAX, f_start = f ? f->start : UINT64_MAX;
         if (at < l_start && at < f_start)
             at = l_start < f_start ? l_start : f_start;
         bool in_load = at >= l_start, in_file = at >= f_start;
@@ -423,8 +263,8 @@ int core_index_maps(const struct core_index *c, struct maps *ret)
         const char *name = vdso && m.start == vdso ? "[vdso]" : stack >= m.start && stack < m.end ? "[stack]" : "";
         if ((in_file ? add_part(c, f, &m, ret) : maps_add(ret, &m, name, strlen(name))) < 0)
             return -1;
-        l += in_load && at == l->end;
-        f += in_file && at == f->end;
+        i += in_load && at == l->end;
+        j += in_file && at == f->end;
     }
     return 0;
 }

@@ -69,7 +69,7 @@ int main(void)
         {"num", test_num},         {"buf", test_buf},           {"esc", test_esc},       {"cell", test_cell},
         {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
         {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
-        {"objfile", test_objfile}, {"procfile", test_procfile},
+        {"objfile", test_objfile}, {"core", test_core}, {"procfile", test_procfile},
         {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},

@@ -37,6 +37,7 @@ void test_near(void);
 void test_sig(void);
 void test_procfile(void);
 void test_objfile(void);
+void test_core(void);
 void test_ident(void);
 void test_match(void);
 void test_sysstat(void);
