@@ -8,15 +8,13 @@ VERSION = 0.1.0
 # A module is libdmt/NAME.c and NAME.h, and its parts NAME_PART.c. The order is the
 # architecture: a module may include only what stands before it (`make lint` checks).
 LIB  = err num buf io esc width near cell columns tree table option cmd \
-	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands limit proccol match \
-	maps reg mem refusal tracer sandbox target module sym value location span valuecol readout poke
-CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-peek dmt-poke dmt-sym
+	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands limit proccol statcol taskcol match \
+	maps reg mem refusal tracer sandbox target module sym symcol value location span valuecol readout poke
+CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
-LDLIBS_dmt-sym = -ldw -lelf -liberty
-LDLIBS_dmt-peek = $(LDLIBS_dmt-sym)
-LDLIBS_dmt-poke = $(LDLIBS_dmt-sym)
-LDLIBS_unit = $(LDLIBS_dmt-sym)
+SYMLIBS = -ldw -lelf -liberty
+$(foreach p,dmt-sym dmt-peek dmt-poke unit parsers,$(eval LDLIBS_$p = $(SYMLIBS)))
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g
@@ -40,11 +38,11 @@ DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutil
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils
-TESTS_apt    = $(TESTS) fzf clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
-TESTS_dnf    = $(TESTS) procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
+TESTS_apt    = $(TESTS) fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
+TESTS_dnf    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
-TESTS_apk    = $(TESTS) procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
-TESTS_pacman = $(TESTS) procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
+TESTS_apk    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
+TESTS_pacman = $(TESTS) gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
 GET_apt      = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 GET_dnf      = dnf install -y
 GET_apk      = apk add

@@ -226,6 +226,7 @@ static void work(struct run *run, void *values)
     f->self = getpid();
     if (procs_open(&f->procs) < 0) {
         cmd_fail(run, NULL);
+        cmd_no_table(run);
         return;
     }
     proc_init(&f->p);

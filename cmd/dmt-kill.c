@@ -4,6 +4,7 @@
 // no patterns: a mistyped pattern would hit the wrong ones.
 #include "cmd.h"
 #include "err.h"
+#include "io.h"
 #include "num.h"
 #include "operands.h"
 #include "sig.h"
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct step { // of --then
     uint64_t after_ms;
@@ -370,14 +370,12 @@ static void work(struct run *run, void *values)
     }
     if (procs_open(&k->procs) < 0) {
         cmd_fail(run, NULL);
+        cmd_no_table(run);
         return;
     }
     proc_init(&k->process);
-    struct rlimit files; // a descriptor for each process that we wait for
-    if (waits(k) && getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
+    if (waits(k)) // a descriptor for each process
+        (void)io_raise_limit();
     operands_each(run, &k->operands, hit_operand, k);
     int done = 0;
     for (size_t i = 0; done == 0 && i < k->nsteps; i++) {

@@ -96,6 +96,7 @@ static void work(struct run *run, void *values)
     ps->needs = table_needs(run->table);
     if (procs_open(&ps->procs) < 0) {
         cmd_fail(run, NULL);
+        cmd_no_table(run);
         return;
     }
     proc_init(&ps->process);

@@ -6,8 +6,8 @@
 #include "err.h"
 #include "num.h"
 #include "operands.h"
-#include "sample.h"
-#include "sysstat.h"
+#include "statcol.h"
+#include "taskcol.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,112 +46,6 @@ static const struct opt opts[] = {
 
 // --- the machine -------------------------------------------------------------------------
 
-struct row {
-    int64_t when;
-    const char *resource;
-    struct sysstat_row r;
-};
-
-static void get_when(const void *row, struct cell *c)
-{
-    cell_fixed(c, *(const int64_t *)row, 2); // the first member of both kinds of row
-}
-
-static void get_resource(const void *row, struct cell *c)
-{
-    cell_str(c, ((const struct row *)row)->resource);
-}
-
-static void get_name(const void *row, struct cell *c)
-{
-    cell_str(c, ((const struct row *)row)->r.name);
-}
-
-static void get_value(const void *row, struct cell *c, enum sysstat_value value)
-{
-    const struct sysstat_row *r = &((const struct row *)row)->r;
-    if (!r->v[value].set)
-        return;
-    cell_fixed(c, r->v[value].value, r->v[value].decimals);
-    if (value == VALUE_USED || value == VALUE_TOTAL)
-        cell_show_as(c, r->unit == USED_BYTES ? COL_BYTES : COL_SECONDS);
-}
-
-#define VALUE(name, value)                                                                                    \
-    static void get_##name(const void *row, struct cell *c)                                                   \
-    {                                                                                                         \
-        get_value(row, c, value);                                                                             \
-    }
-VALUE(percent, VALUE_PERCENT)
-VALUE(used, VALUE_USED)
-VALUE(total, VALUE_TOTAL)
-VALUE(in, VALUE_IN)
-VALUE(out, VALUE_OUT)
-VALUE(in_ops, VALUE_IN_OPS)
-VALUE(out_ops, VALUE_OUT_OPS)
-VALUE(errors, VALUE_ERRORS)
-VALUE(user, VALUE_USER)
-VALUE(nice, VALUE_NICE)
-VALUE(system, VALUE_SYSTEM)
-VALUE(idle, VALUE_IDLE)
-VALUE(iowait, VALUE_IOWAIT)
-VALUE(irq, VALUE_IRQ)
-VALUE(softirq, VALUE_SOFTIRQ)
-VALUE(steal, VALUE_STEAL)
-VALUE(guest, VALUE_GUEST)
-VALUE(available, VALUE_AVAILABLE)
-VALUE(free, VALUE_FREE)
-VALUE(buffers, VALUE_BUFFERS)
-VALUE(cached, VALUE_CACHED)
-VALUE(shared, VALUE_SHARED)
-VALUE(dirty, VALUE_DIRTY)
-VALUE(writeback, VALUE_WRITEBACK)
-VALUE(slab, VALUE_SLAB)
-VALUE(await, VALUE_AWAIT)
-VALUE(queue, VALUE_QUEUE)
-VALUE(drops, VALUE_DROPS)
-VALUE(full, VALUE_FULL)
-VALUE(some_avg10, VALUE_SOME_AVG10)
-VALUE(full_avg10, VALUE_FULL_AVG10)
-
-static const struct col cols[] = {
-    {"when", COL_TIME, 0, get_when, "end of the interval"},
-    {"resource", COL_TEXT, 0, get_resource, "cpu mem swap disk net pressure"},
-    {"name", COL_TEXT, 0, get_name, "which: all cpu0 sda eth0 memory ..."},
-    {"percent", COL_PERCENT, 0, get_percent, "how busy or full; pressure: time in which some task waited"},
-    {"used", COL_COUNT, 0, get_used, "cpu, pressure: seconds; mem, swap: bytes; net: bytes a second, the busier direction"},
-    {"total", COL_COUNT, 0, get_total, "what used and percent are of; disk: its size; net: speed of the link"},
-    {"in", COL_BYTES, 0, get_in, "bytes a second: read, received, swapped or paged in"},
-    {"out", COL_BYTES, 0, get_out, "bytes a second: written, sent, swapped or paged out"},
-    {"in_ops", COL_COUNT, 0, get_in_ops, "a second: reads, packets, pages swapped in; mem: major faults"},
-    {"out_ops", COL_COUNT, 0, get_out_ops, "a second: writes, packets, pages swapped out"},
-    {"errors", COL_COUNT, 0, get_errors, "a second; net: errors, mem: kills for lack of memory"},
-    {"user", COL_PERCENT, 0, get_user, "cpu: in user mode"},
-    {"nice", COL_PERCENT, 0, get_nice, "cpu: in user mode with lowered priority"},
-    {"system", COL_PERCENT, 0, get_system, "cpu: in the kernel"},
-    {"idle", COL_PERCENT, 0, get_idle, "cpu: idle"},
-    {"iowait", COL_PERCENT, 0, get_iowait, "cpu: idle while a device was waited for"},
-    {"irq", COL_PERCENT, 0, get_irq, "cpu: hardware interrupts"},
-    {"softirq", COL_PERCENT, 0, get_softirq, "cpu: software interrupts"},
-    {"steal", COL_PERCENT, 0, get_steal, "cpu: taken by the hypervisor"},
-    {"guest", COL_PERCENT, 0, get_guest, "cpu: running guests, in user too"},
-    {"available", COL_BYTES, 0, get_available, "mem: to be had without swapping"},
-    {"free", COL_BYTES, 0, get_free, "mem, swap: unused"},
-    {"buffers", COL_BYTES, 0, get_buffers, "mem: buffers of block devices"},
-    {"cached", COL_BYTES, 0, get_cached, "mem: cached files, and slab that can be reclaimed"},
-    {"shared", COL_BYTES, 0, get_shared, "mem: tmpfs and shared memory"},
-    {"dirty", COL_BYTES, 0, get_dirty, "mem: waiting to be written"},
-    {"writeback", COL_BYTES, 0, get_writeback, "mem: being written"},
-    {"slab", COL_BYTES, 0, get_slab, "mem: the kernel's own objects"},
-    {"await", COL_SECONDS, 0, get_await, "disk: mean time of a request, queue included"},
-    {"queue", COL_COUNT, 0, get_queue, "disk: mean number of requests waiting or served"},
-    {"drops", COL_COUNT, 0, get_drops, "net: packets dropped a second"},
-    {"full", COL_PERCENT, 0, get_full, "pressure: time in which all tasks waited"},
-    {"some_avg10", COL_PERCENT, 0, get_some_avg10, "pressure: the kernel's mean of 10 seconds, some"},
-    {"full_avg10", COL_PERCENT, 0, get_full_avg10, "pressure: the kernel's mean of 10 seconds, all"},
-    {0},
-};
-
 static void read_machine(struct stat *s)
 {
     for (int i = 0; i < SYSSTAT_RESOURCES; i++) {
@@ -172,7 +66,7 @@ static int show_machine(struct stat *s)
 {
     for (int i = 0; i < SYSSTAT_RESOURCES; i++)
         for (size_t k = 0; s->wanted[i] && k < s->after[i].n; k++) {
-            struct row row = {.when = s->when, .resource = sysstat_names[i]};
+            struct stat_row row = {.when = s->when, .resource = sysstat_names[i]};
             if (sysstat_rates((enum sysstat_resource)i, &s->before[i], &s->after[i], &s->after[i].items[k], &row.r) &&
                 cmd_row(s->run, &row) < 0)
                 return -1;
@@ -182,81 +76,11 @@ static int show_machine(struct stat *s)
 
 // --- processes ------------------------------------------------------------------------------
 
-struct task_row {
-    int64_t when;
-    const struct task *t;
-    uint64_t memory;
-};
-
-// A getter: `r` is the row, `t` the task, `ns` the time between the looks, `c` the cell, which stays
-// without value unless NEEDS could be read, and (RATE) twice.
-#define TASK(name, needs, rate, body)                                                                         \
-    static void get_task_##name(const void *row, struct cell *c)                                              \
-    {                                                                                                         \
-        const struct task_row *r = row;                                                                       \
-        const struct task *t = r->t;                                                                          \
-        double ns = (double)(t->now.when - t->before.when);                                                   \
-        (void)ns;                                                                                             \
-        if ((t->have & (unsigned)(needs)) == (unsigned)(needs) && (!(rate) || t->known)) {                    \
-            body;                                                                                             \
-        }                                                                                                     \
-    }
-#define PART(field) ((double)(t->now.field - t->before.field) / ns)
-#define PER_SECOND(field) (PART(field) * 1e9)
-
-static void set_percent(struct cell *c, double part)
-{
-    cell_fixed(c, (int64_t)(part * 10000 + 0.5), 2);
-}
-
-TASK(pid, 0, false, cell_int(c, t->pid))
-TASK(tid, 0, false, cell_int(c, t->tid ? t->tid : t->pid))
-TASK(name, 0, false, cell_text(c, t->name, t->name_len))
-TASK(state, 0, false, cell_text(c, &t->state, 1))
-TASK(start, 0, false, cell_uint(c, t->start))
-TASK(cpu, 0, true, set_percent(c, PART(cpu)))
-TASK(user, 0, true, if (t->now.user >= t->before.user) set_percent(c, PART(user)))
-TASK(mem, SAMPLE_MEM, false, cell_uint(c, t->rss))
-TASK(mem_pct, SAMPLE_MEM, false, if (r->memory) set_percent(c, (double)t->rss / (double)r->memory))
-TASK(read, SAMPLE_IO, true, cell_fixed(c, (int64_t)PER_SECOND(read), 0))
-TASK(write, SAMPLE_IO, true, cell_fixed(c, (int64_t)PER_SECOND(write), 0))
-TASK(minflt, 0, true, cell_fixed(c, (int64_t)(PER_SECOND(minflt) * 100), 2))
-TASK(majflt, 0, true, cell_fixed(c, (int64_t)(PER_SECOND(majflt) * 100), 2))
-TASK(ctxsw, SAMPLE_CTXSW, true, cell_fixed(c, (int64_t)(PER_SECOND(ctxsw) * 100), 2))
-TASK(wait, SAMPLE_WAIT, true, set_percent(c, PART(wait)))
-
-static const struct col task_cols[] = {
-    {"pid", COL_ID, 0, get_task_pid, "process id"},
-    {"tid", COL_ID, 0, get_task_tid, "thread id; that of the first thread for a process"},
-    {"name", COL_TEXT, 0, get_task_name, "command name (comm)"},
-    {"cpu", COL_PERCENT, 0, get_task_cpu, "CPU time, percent of one CPU"},
-    {"mem", COL_BYTES, SAMPLE_MEM, get_task_mem, "resident memory"},
-    {"mem_pct", COL_PERCENT, SAMPLE_MEM, get_task_mem_pct, "of the machine's memory"},
-    {"read", COL_BYTES, SAMPLE_IO, get_task_read, "bytes a second read from storage"},
-    {"write", COL_BYTES, SAMPLE_IO, get_task_write, "bytes a second written to storage"},
-    {"ctxsw", COL_COUNT, SAMPLE_CTXSW, get_task_ctxsw, "context switches a second, of all its threads"},
-    {"when", COL_TIME, 0, get_when, "end of the interval"},
-    {"state", COL_TEXT, SAMPLE_STATE, get_task_state, "state, as in dmt-ps"},
-    {"user", COL_PERCENT, 0, get_task_user, "CPU time in user mode, percent of one CPU"},
-    {"minflt", COL_COUNT, 0, get_task_minflt, "page faults a second without input"},
-    {"majflt", COL_COUNT, 0, get_task_majflt, "page faults a second that read a disk"},
-    {"wait", COL_PERCENT, SAMPLE_WAIT, get_task_wait, "time ready to run without a CPU, added up over its threads"},
-    {"start", COL_ID, 0, get_task_start, "start in clock ticks since boot: PID@START is a target"},
-    {0},
-};
-
-static bool did_something(const struct task *t)
-{
-    const struct sample_counters *a = &t->before, *b = &t->now;
-    return t->known && (a->cpu != b->cpu || a->minflt != b->minflt || a->majflt != b->majflt || a->read != b->read ||
-                        a->write != b->write || a->ctxsw != b->ctxsw);
-}
-
 static int show_task(const struct task *t, void *arg)
 {
     struct stat *s = arg;
     const struct task_row row = {s->when, t, s->memory};
-    if (s->busy && !did_something(t))
+    if (s->busy && !task_was_busy(t))
         return 0;
     return cmd_row(s->run, &row) < 0 ? 1 : 0;
 }
@@ -306,15 +130,6 @@ static int watch(const struct operand *o, void *arg)
     if (done < 0)
         cmd_fail(s->run, o->text);
     return 0;
-}
-
-static void read_memory(struct stat *s)
-{
-    struct sysstat_reading r = {0};
-    struct sysstat_row row;
-    if (sysstat_read(SYSSTAT_MEM, &r) == 0 && sysstat_rates(SYSSTAT_MEM, NULL, &r, &r.items[0], &row))
-        s->memory = (uint64_t)row.v[VALUE_TOTAL].value;
-    sysstat_fini(&r);
 }
 
 // --- the command line ---------------------------------------------------------------------------
@@ -414,6 +229,7 @@ static void rounds(struct stat *s)
 {
     uint64_t next = monotonic(), shown = 0;
     int done = look(s);
+    bool begun = done == 0;
     // Tasks of a first look are kept even though nothing is shown.
     while (done == 0 && (s->count == 0 || shown < s->count)) {
         next += s->interval;
@@ -427,6 +243,8 @@ static void rounds(struct stat *s)
     }
     if (done < 0 && s->run->table)
         cmd_fail(s->run, NULL);
+    if (!begun && s->run->status == STATUS_FAILED)
+        cmd_no_table(s->run);
 }
 
 static void work(struct run *run, void *values)
@@ -439,12 +257,13 @@ static void work(struct run *run, void *values)
     }
     if (procs_open(&s->procs) < 0) {
         cmd_fail(run, NULL);
+        cmd_no_table(run);
         return;
     }
     unsigned needs = table_needs(run->table) | (s->busy ? SAMPLE_IO : 0);
     proc_init(&s->process);
     sample_init(&s->sample, &s->procs, needs, s->threads);
-    read_memory(s);
+    s->memory = sysstat_memory();
     bool all = s->operands.n == 0 && !s->operands.from_stdin;
     if (!all)
         operands_each(run, &s->operands, watch, s);
@@ -475,7 +294,7 @@ static const struct cmd cmd = {
     .targets = true,
     .opts = opts,
     .nopts = ARRAY_LEN(opts),
-    .cols = cols,
+    .cols = stat_cols,
     .defaults = "when,resource,name,percent,used,total,in,out,in_ops,out_ops,errors",
     .other_cols = task_cols,
     .prepare = prepare,

@@ -82,6 +82,12 @@ void cmd_fail(struct run *run, const char *object)
     say(run, object, err_text(), "");
 }
 
+void cmd_no_table(struct run *run)
+{
+    table_free(run->table);
+    run->table = NULL;
+}
+
 static void usage_error(struct run *run)
 {
     char more[64] = "";
@@ -99,8 +105,7 @@ static int output_failed(struct run *run)
         (void)signal(SIGPIPE, SIG_DFL);
         (void)raise(SIGPIPE);
     }
-    table_free(run->table);
-    run->table = NULL;
+    cmd_no_table(run);
     cmd_fail(run, "standard output");
     cmd_status(run, STATUS_FAILED);
     return -1;
@@ -273,8 +278,7 @@ void cmd_table(struct run *run, const struct col *cols, const char *defaults, co
                size_t size)
 {
     struct columns chosen;
-    table_free(run->table);
-    run->table = NULL;
+    cmd_no_table(run);
     if (columns_choose(&chosen, cols, defaults, NULL, NULL) < 0 ||
         !(run->table = table_new(&chosen, &run->table_options, STDOUT_FILENO))) {
         cmd_fail(run, NULL);

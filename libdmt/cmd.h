@@ -62,6 +62,9 @@ int cmd_main(const struct cmd *cmd, int argc, char **argv, void *values);
  */
 void cmd_fail(struct run *run, const char *object);
 
+/** For a run that cannot begin: no table is written, not even its header. */
+void cmd_no_table(struct run *run);
+
 /** One line about OBJECT (may be NULL) that changes no status. */
 void cmd_note(const struct run *run, const char *object, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

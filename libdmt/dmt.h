@@ -9,7 +9,7 @@
 //     err       the thread's error: an errno code and one sentence
 //     num       strict text to numbers, and back
 //     buf       growable bytes
-//     io        whole reads and whole writes; EINTR ends here
+//     io        whole reads and whole writes; EINTR ends here; the limit of descriptors
 //   floor 1  how a command talks
 //     esc       the escape rules of a field, both ways; JSON strings
 //     width     the terminal columns of a text;  near  what a mistyped word meant
@@ -27,11 +27,14 @@
 //     walk      a path below a root that a stranger furnished
 //     pidfd     descriptors and inode numbers of processes
 //     proc      /proc/PID through one directory descriptor (proc_source: its files)
+//     sysstat   the machine's counters, and what two readings of them say
 //     ident     the target grammar and pid handles
+//     sample    processes read again and again, and what each did in between
 //     signalling  signals through the pidfd;  victims  waiting for the end
 //     operands  the targets a command line names: operands, -p, standard input
 //     limit     resource limits: read, set through the verified process
 //     proccol   the columns of a process, for every command that lists them
+//     statcol taskcol  the columns of dmt-stat: the machine; what a process did
 //     match     process predicates
 //     maps      mappings of an address space;  reg  register sets by name (reg_x86_64, reg_aarch64)
 //   floor 3  mechanism
@@ -43,7 +46,7 @@
 //     target    one noun, its kinds behind target_impl.h: target_live, target_core
 //   floor 5  meaning
 //     module    the mappings of one ELF file, its build-id and bias
-//     sym       modules, address to symbol and back
+//     sym       modules, address to symbol and back;  symcol  the columns of a symbol
 //     location  what `sym+8` or `%rsp-16` means;  value  typed bytes to text and back
 #ifndef DMT_H
 #define DMT_H

@@ -4,8 +4,27 @@
 #include "err.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 enum { CHUNK = 4096 };
+
+uint64_t io_raise_limit(void)
+{
+    static const rlim_t wishes[] = {1 << 20, 1 << 18, 1 << 16}; // fs.nr_open may be anything
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    bool raised = false;
+    for (size_t i = 0; !raised && i < ARRAY_LEN(wishes) && limit.rlim_max < wishes[i]; i++) {
+        const struct rlimit wish = {wishes[i], wishes[i]};
+        raised = setrlimit(RLIMIT_NOFILE, &wish) == 0;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    if (!raised)
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
 
 ssize_t io_read(int fd, void *to, size_t n)
 {

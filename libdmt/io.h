@@ -6,6 +6,12 @@
 
 #include "buf.h"
 
+/**
+ * Raises the limit of open descriptors (RLIMIT_NOFILE) as far as we may, and returns it: a million, where we
+ * are root and fs.nr_open allows it, else the hard limit.
+ */
+uint64_t io_raise_limit(void);
+
 /** read(2) of up to N bytes, restarted on EINTR; errno as read(2). */
 ssize_t io_read(int fd, void *to, size_t n);
 

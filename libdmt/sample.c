@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum {
     FILES_SPARE = 64,
@@ -17,29 +16,10 @@ enum {
     LIST_AFTER = 10,    // rounds
 };
 
-static rlim_t raise_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return 0;
-    // Who may raises the hard limit too, up to fs.nr_open.
-    static const rlim_t wishes[] = {1 << 20, 1 << 18, 1 << 16};
-    bool raised = false;
-    for (size_t i = 0; !raised && i < ARRAY_LEN(wishes) && limit.rlim_max < wishes[i]; i++) {
-        const struct rlimit wish = {wishes[i], wishes[i]};
-        raised = setrlimit(RLIMIT_NOFILE, &wish) == 0;
-    }
-    limit.rlim_cur = limit.rlim_max;
-    if (!raised)
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    (void)getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur;
-}
-
 void sample_init(struct sample *s, const struct procs *ps, unsigned needs, bool threads)
 {
     // Descriptors come lowest first: what we inherited is mostly below the one that was opened last.
-    int64_t limit = (int64_t)(raise_limit() & INT64_MAX), taken = ps->fd + FILES_SPARE;
+    int64_t limit = (int64_t)(io_raise_limit() & INT64_MAX), taken = ps->fd + FILES_SPARE;
     *s = (struct sample){.ps = ps, .needs = needs, .threads = threads, .files_left = limit > taken ? limit - taken : 0};
     s->clocks = task_has_clock(ps);
     s->skips = s->clocks && !(needs & SAMPLE_STATE);
@@ -343,4 +323,11 @@ int sample_each(struct sample *s, int (*fn)(const struct task *t, void *arg), vo
             return stop;
     }
     return 0;
+}
+
+bool task_was_busy(const struct task *t)
+{
+    const struct sample_counters *a = &t->before, *b = &t->now;
+    return t->known && (a->cpu != b->cpu || a->minflt != b->minflt || a->majflt != b->majflt || a->read != b->read ||
+                        a->write != b->write || a->ctxsw != b->ctxsw);
 }

@@ -83,4 +83,7 @@ NODISCARD int sample_one(struct sample *s, const struct ident *id, uint64_t star
 /** Forgets those that were not seen since sample_begin and calls FN for the others, by pid. */
 NODISCARD int sample_each(struct sample *s, int (*fn)(const struct task *t, void *arg), void *arg);
 
+/** Whether T did something since the take before. */
+bool task_was_busy(const struct task *t);
+
 #endif

@@ -197,12 +197,12 @@ static int read_files(struct sample *s, struct task *t, int dir)
     return 0;
 }
 
-// Closes what there are no descriptors for and, of a process that may be skipped, what the first
-// look alone needed: what it did not close is opened when the process runs, and then kept.
+// Closes what there are no descriptors for and, of a process that may be skipped and of its threads, what the
+// first look alone needed: that is opened again when the process runs, and then kept.
 static void close_files(struct sample *s, struct task *t, bool first)
 {
     for (size_t i = FILES; i-- > 0;)
-        if (s->files_left < 0 || (first && may_skip(s, t) && i != FILE_STATM))
+        if (s->files_left < 0 || (first && (may_skip(s, t) ? i != FILE_STATM : t->part && s->skips)))
             close_file(s, t, i);
 }
 

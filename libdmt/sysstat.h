@@ -66,4 +66,7 @@ struct sysstat_row {
 bool sysstat_rates(enum sysstat_resource resource, const struct sysstat_reading *before,
                    const struct sysstat_reading *after, const struct sysstat_item *now, struct sysstat_row *ret);
 
+/** The machine's memory in bytes; 0: not known. */
+uint64_t sysstat_memory(void);
+
 #endif

@@ -188,3 +188,11 @@ bool sysstat_rates(enum sysstat_resource resource, const struct sysstat_reading 
         *ret = level;
     return true;
 }
+
+uint64_t sysstat_memory(void)
+{
+    struct sysstat_reading r = {0};
+    uint64_t n = sysstat_read(SYSSTAT_MEM, &r) == 0 && r.n > 0 ? r.items[0].v[MEM_TOTAL] : 0;
+    sysstat_fini(&r);
+    return n;
+}

@@ -4,6 +4,7 @@
 #include "err.h"
 #include "io.h"
 #include "procfile.h"
+#include "refusal.h"
 #include "tracer_late.h"
 
 #include <errno.h>
@@ -17,14 +18,16 @@
 #include <sys/wait.h>
 #include <time.h>
 
-// --- what /proc says, for refusals -------------------------------------------------------------
+// --- what /proc says ---------------------------------------------------------------------------
 
 struct task {
+    bool ended;               // or about to: it cannot be stopped any more
+    bool zombie;              // the whole process: its parent has to take notice
+    uint64_t tracer;          // its thread, 0: none
     char state;
-    uint64_t threads, tracer; // the tracer's thread, 0: none
-    bool memory;
 };
 
+// The thread TID, 0: ourselves.
 static int read_task(pid_t tid, struct task *ret)
 {
     char path[64];
@@ -34,14 +37,15 @@ static int read_task(pid_t tid, struct task *ret)
     if (fd < 0 || io_read_file(fd, &text, 1 << 16, NULL) < 0)
         return err_set(ESRCH, "no such thread");
     const char *all = buf_cstr(&text), *state = strstr(all, "\nState:\t");
-    uint64_t vm;
-    *ret = (struct task){.state = 'X'};
-    if (!state || procfile_field(all, text.len, "TracerPid", &ret->tracer) < 0)
+    uint64_t tgid, threads, size;
+    if (!state || procfile_field(all, text.len, "TracerPid", &ret->tracer) < 0 ||
+        procfile_field(all, text.len, "Tgid", &tgid) < 0 || procfile_field(all, text.len, "Threads", &threads) < 0)
         return err_set(EPROTO, "cannot understand %s", path);
+    bool memory = procfile_field(all, text.len, "VmSize", &size) == 0;
+    bool kernels = strstr(all, "\nNSpgid:\t0\n"); // threads of the kernel have no memory either
     ret->state = state[8];
-    if (procfile_field(all, text.len, "Threads", &ret->threads) < 0)
-        ret->threads = 0;
-    ret->memory = procfile_field(all, text.len, "VmSize", &vm) == 0;
+    ret->zombie = ret->state == 'Z' && (pid_t)tgid == tid && threads <= 1;
+    ret->ended = !ret->zombie && (ret->state == 'Z' || ret->state == 'X' || (!memory && !kernels));
     return 0;
 }
 
@@ -66,22 +70,22 @@ static bool traces_us(pid_t pid)
     return false;
 }
 
-static int refused(pid_t pid, pid_t tid)
+static int refused(pid_t tid)
 {
+    static const char what[] = "cannot stop it";
     struct task task;
-    if (read_task(tid, &task) < 0 || task.state == 'X')
-        return err_set(ESRCH, "no such thread");
-    if (task.state == 'Z' && (tid != pid || task.threads > 1))
+    struct procs ps;
+    if (read_task(tid, &task) < 0)
+        return -1;
+    if (task.ended)
         return err_set(ESRCH, "that thread has ended");
-    if (task.state == 'Z')
-        return err_set(EPERM, "cannot be stopped: it has ended, and is a zombie until its parent takes notice");
     if (is_thread_of(getpid(), tid))
-        return err_set(EPERM, "cannot be stopped: it is this very process");
-    if (task.tracer)
-        return err_set(EPERM, "cannot be stopped: it is traced by process %d", (pid_t)task.tracer);
-    if (!task.memory)
-        return err_set(EPERM, "cannot be stopped: it is a kernel thread");
-    return err_set(EPERM, "cannot be stopped: Operation not permitted (run as its user or as root)");
+        return err_set(EPERM, "%s: it is this very process", what);
+    if (procs_open(&ps) < 0)
+        return -1;
+    int done = refusal(&ps, tid, what);
+    procs_close(&ps);
+    return done;
 }
 
 // --- the deadline ------------------------------------------------------------------------------
@@ -154,18 +158,27 @@ static int seize(pid_t tid)
     return code;
 }
 
-// Since Linux 6.19 a process that executes a program refuses a tracer that might have to wait, with EAGAIN.
+/*
+ * EAGAIN: since Linux 6.19 a process that executes a program refuses a tracer that might have to wait. EPERM passes
+ * by where another tracer has just let go, and where the number has changed hands: a PTRACE_SEIZE that had to wait
+ * while a thread executed a program is about the first thread of before, which has ended. Then the new one has just
+ * begun, so the next try comes at once.
+ */
 static int seize_by(pid_t tid, const struct alarm *a)
 {
     const struct timespec tick = {0, 1000000};
-    for (;;) {
+    struct task task;
+    for (unsigned tries = 1;; tries++) {
         int code = seize(tid);
         may_jump = 0;
-        if (code != EAGAIN)
+        if (code == EPERM && (read_task(tid, &task) < 0 || task.ended))
+            return ESRCH;
+        if (code != EAGAIN && (code != EPERM || task.tracer || task.zombie || tries >= 20))
             return code;
         if (alarm_over(a))
             return ETIMEDOUT;
-        (void)nanosleep(&tick, NULL);
+        if (code == EAGAIN)
+            (void)nanosleep(&tick, NULL);
     }
 }
 
@@ -188,7 +201,7 @@ static int await_stop(pid_t tid, const struct alarm *a, int *status)
 static int timed_out(pid_t pid, pid_t tid, uint64_t max_stop)
 {
     struct task task;
-    if (!is_thread_of(pid, tid) || read_task(tid, &task) < 0 || task.state == 'Z' || task.state == 'X')
+    if (!is_thread_of(pid, tid) || read_task(tid, &task) < 0 || task.ended || task.zombie)
         return err_set(ESRCH, "that thread has ended");
     return err_set(ETIMEDOUT, "did not stop within %llu ms: it sleeps in the kernel, or is frozen (state %c)",
                    (unsigned long long)(max_stop / 1000000), task.state);
@@ -197,7 +210,7 @@ static int timed_out(pid_t pid, pid_t tid, uint64_t max_stop)
 int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
 {
     if (traces_us(pid))
-        return err_set(EPERM, "cannot be stopped: it traces this command, and each would wait for the other");
+        return err_set(EPERM, "cannot stop it: it traces this command, and each would wait for the other");
     if (late_ready() < 0)
         return -1;
     struct alarm alarm;
@@ -227,13 +240,13 @@ int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
     if (ours)
         late_leave(pid, tid);
     if (code == EPERM)
-        return refused(pid, tid);
+        return refused(tid);
     if (code == ETIMEDOUT)
         return timed_out(pid, tid, max_stop);
     if (code == ESRCH || code == NOT_OURS)
         return err_set(ESRCH, "no such thread");
     errno = code;
-    return err_sys("cannot be stopped");
+    return err_sys("cannot stop it");
 }
 
 void tracer_release(struct tracee *t)

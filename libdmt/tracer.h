@@ -4,7 +4,8 @@
 // PTRACE_O_EXITKILL. Every stop that may come instead of ours is handled: group-stops stay, signals are
 // delivered, an exit or an exec in the middle is ESRCH. A thread that stops or dies after we stopped waiting
 // for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, which tracer_stop installs
-// (tracer_late.c). While tracer_stop waits it has SIGALRM and its timer.
+// (tracer_late.c), so calls like poll(2) may give EINTR. While tracer_stop waits it has SIGALRM and its timer. A
+// tracee that is our own child too may be reaped with that.
 #ifndef DMT_TRACER_H
 #define DMT_TRACER_H
 
@@ -35,7 +36,7 @@ void tracer_release(struct tracee *t);
  */
 NODISCARD int tracer_regs(const struct tracee *t, unsigned sets, struct regs *ret);
 
-/** Writes sets; fp and vector not both (reg_join). -1 with ESRCH, EINVAL a value that the processor forbids. */
+/** Writes sets; fp and vector not both (reg_join). -1 with ESRCH, EPERM a value that the kernel refuses. */
 NODISCARD int tracer_set_regs(const struct tracee *t, unsigned sets, const struct regs *r);
 
 #endif

@@ -158,17 +158,17 @@ references() {
 # --- examples -----------------------------------------------------------------------------------
 
 # Commands that an example may use and a machine may lack: each has a test of its own below.
-TOOLS='fzf jq mlr sqlite3 datamash clush parallel'
+TOOLS='fzf jq mlr sqlite3 datamash gnuplot clush parallel'
 # What is always there.
 BASE='awk head ps xargs'
 
-# Blocks of lines, each block ended by a line %%. Lines that end in | or \ go on in the next.
+# Blocks of lines, each block ended by a line %%. Lines that end in | or \, or between two quotes, go on in the next.
 joined() {
     awk '
         /^%%$/ { print; next }
         { line = line $0 }
         sub(/\\$/, "", line) { next }
-        line ~ /\|$/ { line = line " "; next }
+        line ~ /\|$/ || gsub(/\047/, "&", line) % 2 { line = line " "; next }
         { print line; line = "" }'
 }
 
@@ -181,8 +181,13 @@ man_blocks() {
 # What stands behind a prompt, each for itself.
 readme_blocks() {
     awk '
-        /^    \$ / { here = 1; sub(/^    \$ /, "") }
-        here { sub(/^ +/, ""); print; here = /\\$/; if (!here) print "%%" }' "$ROOT/README" | joined
+        /^    \$ / { here = 1; quotes = 0; sub(/^    \$ /, "") }
+        here {
+            sub(/^ +/, ""); print
+            quotes += gsub(/\047/, "&")
+            here = /\\$/ || quotes % 2
+            if (!here) print "%%"
+        }' "$ROOT/README" | joined
 }
 
 blocks() {
@@ -209,7 +214,7 @@ sandbox() {
     local dir user=()
     [ "$(id -u)" = 0 ] || user=(--user --map-root-user)
     dir=$(mktemp -d "$BATS_TEST_TMPDIR/XXXXXX")
-    timeout 60 unshare "${user[@]}" --pid --fork --kill-child --mount-proc \
+    timeout 300 unshare "${user[@]}" --pid --fork --kill-child --mount-proc \
         "$BATS_TEST_DIRNAME/docs-sandbox" "$dir" "$@" 3>&-
 }
 
@@ -265,6 +270,7 @@ run_examples() {
 @test "the examples with Miller run" { need mlr; run_examples mlr; }
 @test "the examples with SQLite run" { need sqlite3; run_examples sqlite3; }
 @test "the examples with datamash run" { need datamash; run_examples datamash; }
+@test "the examples with gnuplot run" { need gnuplot; run_examples gnuplot; }
 # Their hosts are this one: docs-sandbox has an ssh that goes nowhere.
 @test "the examples with clush run" { need clush; run_examples clush; }
 @test "the examples with parallel run" { need parallel; run_examples parallel; }

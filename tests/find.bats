@@ -309,7 +309,7 @@ END
 }
 
 after() {
-    [ -z "${group:-}" ] || [ ! -d "$group" ] || rmdir "$group"
+    [ -z "${group:-}" ] || [ ! -d "$group" ] || soon rmdir "$group" # who was in it may be dying still
 }
 
 # --- documented differences ------------------------------------------------------------

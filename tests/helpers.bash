@@ -70,6 +70,17 @@ tell() {
     printf '%s\n' "$*" >&"$SPAWN_IN"
 }
 
+# soon COMMAND...: true before long.
+soon() {
+    local end=$((SECONDS + 60))
+    until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; done
+}
+
+# is_state STATE PID
+is_state() {
+    grep -q "^State:.$1" "/proc/$2/status"
+}
+
 teardown() {
     local pid
     for pid in "${SPAWNED[@]}"; do

@@ -12,21 +12,20 @@ check() {
 parked() {
     spawn "$FIXTURES/parked" "$@"
     ALL+=("$PID")
-    local end=$((SECONDS + 30))
-    until grep -q pipe "/proc/$PID/wchan"; do [ "$SECONDS" -lt "$end" ] || return 1; done
+    soon grep -q pipe "/proc/$PID/wchan"
 }
 
 # What does not move while a process is parked; pss and uss are of others too.
 STILL=$(dmt-ps --list-columns | awk -F'\t' 'NR > 1 && $1 !~ /^(etime|cpu_avg|pss|uss)$/ { print $1 }' | paste -sd,)
 
-# Processes that lie still: ALL.
+# Processes that lie still: ALL. kthreadd does not, whenever the kernel wants a worker.
 some() {
     parked mem=100 fds=3 name='a name'
     parked cpu=1100 title=$'\ttitle \\ "quoted" \e[31m'
     # shellcheck disable=SC1003
     parked name='"\' title=-
     parked zombie
-    ALL+=("${READY##* }" "${KTHREADS[@]:0:1}")
+    ALL+=("${READY##* }" "${KTHREADS[@]:1:1}")
 }
 
 # each COMMAND...: a line for each command and each kind of its output, that writes something

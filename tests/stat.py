@@ -7,6 +7,7 @@
     stat.py threads SECONDS    threads that burn shares of their own
     stat.py counts DIRECTORY   page faults, switches and bytes of storage, in amounts that the target knows
     stat.py robbed DIRECTORY   a process that sleeps while its memory is taken
+    stat.py born               a process and a thread that come while it runs
     stat.py foreign            rows of a process in a /proc of another PID namespace
     stat.py memory             against /proc/meminfo and free
     stat.py waiting            two processes on one CPU against their schedstat
@@ -16,6 +17,8 @@
     stat.py disks DIRECTORY N  N times a loop device is given to another file
     stat.py links N            N times an interface gives its name to another
     stat.py reuse DIRECTORY N LONGEST [COMMAND...]   N reports while pids are given to others all the time
+    stat.py births N           N times a process is born, some with the number of another
+    stat.py list LOOKS         when the list of processes is read
     stat.py phases             the times of reports
     stat.py interrupt N        SIGINT, N times
 
@@ -25,6 +28,7 @@ Other work on the machine moves all numbers: what has to agree is repeated until
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import socket
 import statistics
@@ -60,9 +64,16 @@ def parse(text):
     return [dict(zip(names, map(number, line))) for line in lines]
 
 
-def rows(*arguments, command=("dmt-stat",)):
+def before_others():
+    """Goes first on a busy machine, where we may: else what is measured is how long it had to wait."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def rows(*arguments, command=("dmt-stat",), preexec=None):
     """All rows of a run that ends."""
-    done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True)
+    done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True,
+                          preexec_fn=preexec)
     return parse(done.stdout)
 
 
@@ -125,8 +136,10 @@ class Running:
 class Fixture:
     """A program of tests/fixtures that takes lines and answers them."""
 
-    def __init__(self, name, *arguments, cpu=None):
+    def __init__(self, name, *arguments, cpu=None, first=False):
         def pin():
+            if first:
+                before_others()
             if cpu is not None:
                 os.sched_setaffinity(0, {cpu})
 
@@ -144,12 +157,23 @@ class Fixture:
         self.process.kill()
         self.process.wait()
 
-    def ask(self, line):
+    def say(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        word, count = self.process.stdout.readline().split()
+        return self.process.stdout.readline().split()
+
+    def ask(self, line):
+        word, count = self.say(line)
         assert word == "done", word
         return int(count)
+
+    def born(self, pid):
+        """The name of a new process of the fixture `reuse`."""
+        for _ in range(100):
+            answer = self.say("born %d 0" % pid)
+            if answer[0] == "born":
+                return "reuse-" + answer[1]
+        raise AssertionError("pid %d cannot be had" % pid)
 
 
 # --- oracles -------------------------------------------------------------------------------
@@ -289,7 +313,8 @@ def check_memory():
     assert row["total"] == int(theirs["total"])
     for name, word in {"used": "used", "free": "free", "shared": "shared", "buffers": "buffers", "cached": "cache",
                        "available": "available"}.items():
-        near(row[name], int(theirs[word]), 4 << 20, "free: " + name)
+        low, high = both[name]
+        near(row[name], int(theirs[word]), (4 << 20) + abs(high - low), "free: " + name)
     assert [swap["total"], swap["used"], swap["free"]] == [int(word) for word in free[2][1:4]], (swap, free)
 
 
@@ -336,13 +361,15 @@ def check_burn(seconds, command, fixture, log):
     want = own_measure(log, first["when"], row["when"])
     print("it measured %.2f, dmt-stat %.2f, user %.2f" % (want, row["cpu"], row["user"]))
     near(row["cpu"], want, 1, "cpu")
+    if os.environ.get("DMT_SOAK"):
+        near(row["cpu"], 50, 1, "cpu of half a CPU")
     assert row["pid"] == int(fixture.pid) and row["name"] == "stat", row
     assert row["user"] <= row["cpu"] + 200 / HZ / seconds, row
 
 
 def test_burn(seconds, *command):
     log = SCRATCH + "/log"
-    with Fixture("stat", "burn=50:" + log) as fixture:
+    with Fixture("stat", "burn=50:" + log, first=True) as fixture:
         patiently(check_burn, float(seconds), command or ("dmt-stat",), fixture, log)
         # Without an interval it is one second: the one before the report.
         patiently(check_second, fixture, log, command or ("dmt-stat",))
@@ -462,6 +489,35 @@ def test_foreign():
         patiently(check)
 
 
+def check_born():
+    with Running("-o", "pid,minflt,when", "proc", "0.3") as stat:
+        since = stat.report()[0]["when"]
+        with Fixture("stat") as fixture:
+            fixture.ask("faults 500")
+            faults = int(read("/proc/%s/stat" % fixture.pid).rpartition(")")[2].split()[10 - 3])
+            counted, _ = stat.total(since, lambda table: row_of(table, "pid", int(fixture.pid)))
+    near(counted.get("minflt"), faults, 0.15 * faults, "minflt")
+    with Fixture("stat") as fixture, Running("-T", "-p", fixture.pid, "-o", "tid,ctxsw,when", "0.3") as stat:
+        since = stat.report()[0]["when"]
+        tid = fixture.ask("thread 1")
+        path = "%s/task/%d" % (fixture.pid, tid)
+        while read("/proc/%s/stat" % path).rpartition(") ")[2][0] != "S":
+            pass
+        switched = switches(path)
+        counted, _ = stat.total(since, lambda table: row_of(table, "tid", tid))
+    assert switched > 0, "a thread that sleeps was switched never"
+    near(counted.get("ctxsw"), switched, 0.15 * switched, "ctxsw")
+
+
+def row_of(table, key, value):
+    """That row, or an empty one."""
+    return next((row for row in table if row[key] == value), {"when": table[0]["when"]})
+
+
+def test_born():
+    patiently(check_born)
+
+
 def schedstat(pid):
     return int(read("/proc/%s/schedstat" % pid).split()[1]) / 1e9
 
@@ -511,6 +567,12 @@ def of(table, name):
     return found[0] if found else None
 
 
+def there(table, name):
+    row = of(table, name)
+    assert row is not None, "no row of %s" % name
+    return row
+
+
 DISK = ("-o", "when,name,percent,used,total,in,out,in_ops,out_ops,await,queue", "disk")
 
 
@@ -520,7 +582,7 @@ def check_disk(path):
         with loop(path) as device:
             name = os.path.basename(device)
             dd("if=/dev/zero", "of=" + device, "oflag=direct", "count=1")
-            first = of(stat.report(), name)
+            first = there(stat.report(), name)
             assert first["total"] == 64 << 20, first
             moves = [first[key] for key in ("percent", "in", "out", "in_ops", "out_ops", "await", "queue")]
             assert moves == [None] * 7, "a new device has a past: %s" % first
@@ -528,8 +590,8 @@ def check_disk(path):
             dd("if=/dev/zero", "of=" + device, "oflag=direct", "count=32")
             dd("if=" + device, "of=/dev/null", "iflag=direct", "count=16")
             count = [b - a for a, b in zip(count, disk_ops(name))]
-            moved, row = stat.total(begin, lambda table: of(table, name))
-            quiet = of(stat.report(), name)
+            moved, row = stat.total(begin, lambda table: there(table, name))
+            quiet = there(stat.report(), name)
     near(moved["in"], 16 << 20, 0.01 * (16 << 20), "read")
     near(moved["out"], 32 << 20, 0.01 * (32 << 20), "written")
     near(moved["in_ops"], count[0], 0.01 * count[0] + 0.1, "reads")
@@ -631,7 +693,7 @@ def check_net():
         try:
             first = stat.report()
             for name in ("ping", "pong"):
-                row = of(first, name)
+                row = there(first, name)
                 moves = [row[key] for key in ("percent", "used", "in", "out", "in_ops", "out_ops", "errors", "drops")]
                 assert moves == [None] * 8, "a new link has a past: %s" % row
             send("ping", 2000, 1000)
@@ -647,7 +709,7 @@ def check_net():
         near(moved[key + "_ops"], packets, 0.01 * packets, key + "_ops")
         near(moved[key], packets * size, 0.01 * packets * size, key)
     for name in "ping", "pong":
-        row = of(pair["table"], name)
+        row = there(pair["table"], name)
         assert row["total"] == speed * 125000, (row, speed)
         assert row["used"] == max(row["in"], row["out"]), row
         near(row["percent"], 100 * row["used"] / row["total"], 0.01, "percent")
@@ -710,25 +772,35 @@ def test_links(times):
 
 
 def test_reuse(directory, count, longest, *command):
-    """Rows of `faults` have no writes, rows of `writes` few faults; no process runs on two CPUs."""
+    """Rows of `faults` have no writes, rows of `writes` few faults; no process runs on two CPUs.
+
+    A rate is of the time between two looks at a process, which is not the time between the reports that show them.
+    A round begins a multiple of 50 ms after the first, however late the report before it was: from there to its
+    look at least so much is left. Most reports are not late; 20 ms are for the hundredths and for a round's own time,
+    which is short because dmt-stat goes first where many want the CPU.
+    """
     with Fixture("statchurn", directory + "/churn", longest):
         table = rows("-o", "pid,name,cpu,minflt,majflt,read,write,ctxsw,mem,start,when", "proc", "0.05", count,
-                     command=command or ("dmt-stat",))
+                     command=command or ("dmt-stat",), preexec=before_others)
     found = reports(table)
     assert len(found) == int(count), len(found)
     kinds = {"faults": 0, "writes": 0}
-    for before, now in zip(found, found[1:]):
-        seconds = max(now[0]["when"] - before[0]["when"] - 0.02, 0.01)
+    phases = [round(100 * report[0]["when"]) % 5 for report in found]
+    usual = statistics.mode(phases)
+    for before, phase, now in zip(found, phases, found[1:]):
+        seconds = (5 - (phase - usual) % 5 - 2) / 100
         assert [row["pid"] for row in now] == sorted({row["pid"] for row in now}), "not in order, or twice"
         for row in now:
             rates = [row[key] for key in ("cpu", "minflt", "majflt", "read", "write", "ctxsw") if row[key] is not None]
             assert all(rate >= 0 for rate in rates), row
             if row["name"] not in kinds or not rates:
                 continue
+            assert row["name"] == "writes" or not row["write"], "writes of another: %s" % row
+            if seconds <= 0:
+                continue
             kinds[row["name"]] += 1
             assert row["cpu"] <= 100 + 100 * 0.02 / seconds, row
             if row["name"] == "faults":
-                assert not row["write"], "writes of another: %s" % row
                 assert row["minflt"] * seconds <= 2600, "faults of two: %s" % row
             else:
                 assert row["minflt"] * seconds <= 600, "faults of another: %s" % row
@@ -736,6 +808,58 @@ def test_reuse(directory, count, longest, *command):
     pids = {row["pid"] for row in table}
     print("%d reports, %d pids, rows with rates: %s" % (len(found), len(pids), kinds))
     assert min(kinds.values()) >= int(count) // 4, "too few rows to find anything"
+
+
+def test_births(times):
+    """In each report whose look began after its birth; half of them with the number of one that was shown before."""
+    looks = 0
+    with Fixture("reuse", "0") as fixture, Running("-o", "pid,name,when", "proc", "0.03") as stat:
+        stat.report()
+        fixture.born(500)
+        for i in range(int(times)):
+            pid = 500 if i % 2 else 600 + i
+            if pid == 500:
+                fixture.say("end 500")
+            name = fixture.born(pid)
+            born = time.time()
+            # A look begins after the report before it.
+            while stat.report()[0]["when"] < born:
+                looks += 1
+            table = stat.report()
+            assert [row["name"] for row in table if row["pid"] == pid] == [name], (pid, name, table)
+            if pid != 500:
+                fixture.say("end %d" % pid)
+            time.sleep(0.01 * (i % 7)) # so that some looks find that nothing was born
+    print("%s births, each in the next report; %d reports before them" % (times, looks))
+
+
+def test_list(looks):
+    """The list of processes is read where /proc/stat says that one was born, at every tenth look, and at no other."""
+    log = SCRATCH + "/calls"
+    environment = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+    command = ["strace", "-qq", "-s", "1000000", "-e", "signal=none", "-e", "trace=openat,read,getdents64", "-o", log,
+               "dmt-stat", "-o", "pid", "proc", "0.02", str(int(looks) - 1)]
+    with Fixture("reuse", "0") as fixture, subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+        while process.poll() is None:
+            fixture.born(500)
+            fixture.say("end 500")
+            time.sleep(0.31)
+        assert process.returncode == 0, process.returncode
+    # Of each look the text of /proc/stat in the log, and what follows.
+    parts = re.split(r'openat\(\d+, "stat", ', read(log))[1:]
+    found = [(re.search(r"\\nprocesses (\d+)", part).group(1), "getdents64" in part) for part in parts
+             if re.search(r"\\nprocesses (\d+)", part)]
+    assert len(found) == int(looks), (len(found), looks)
+    known, since, read_for = None, 0, {"births": 0, "age": 0, "nothing": 0}
+    for forks, listed in found[1:]: # the second one reads it too: the first one showed nothing
+        since += 1
+        why = "births" if forks != known else "age" if since == 10 else "nothing"
+        read_for[why] += 1
+        assert listed == (why != "nothing"), (why, found)
+        if listed:
+            known, since = forks, 0
+    print("looks by what there was to read the list for: %s" % read_for)
+    assert read_for["births"] > 1, read_for
 
 
 # --- time --------------------------------------------------------------------------------------
@@ -756,8 +880,12 @@ def test_phases():
 
 
 def test_interrupt(times):
+    def default(): # a shell ignores it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     for i in range(int(times)):
-        process = subprocess.Popen(["dmt-stat", "proc", "0.01"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(["dmt-stat", "proc", "0.01"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   preexec_fn=default)
         text = b""
         while text.count(b"\n") < 50 * (i + 1):
             text += os.read(process.stdout.fileno(), 1 << 20)
