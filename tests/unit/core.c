@@ -277,6 +277,7 @@ static void make_good(struct maker *m, const char *module, uint64_t sp)
     (void)make_module(page, "build-01");
     add_thread(m, 3, sp);
     add_pid(m, 7);
+    add_note(m, "CORE", NT_SIGINFO, "the signal that ended it", 24);
     add_note(m, "CORE", NT_AUXV, aux, sizeof aux);
     add_files(m, files, ARRAY_LEN(files));
     add_thread(m, 1, sp);
@@ -310,6 +311,8 @@ static void test_good(const struct buf *core, const char *module)
     check(target_auxv(t, AT_ENTRY, &v) == 0 && v == MODULE + 0x10);
     check(target_auxv(t, AT_UID, &v) == -1 && err_code() == ENOENT);
     check(target_write(t, STACK, "x", 1) == -1 && err_code() == ENOTSUP && strstr(err_text(), "core file"));
+    const struct core_thread *ended = core_find_thread(&core_of(t)->index, 3);
+    check(ended && ended->siginfo.n == 24 && memcmp(core->data + ended->siginfo.at, "the signal that", 15) == 0);
     t->id.ntids = 1;
     t->id.tids[0] = (struct tid_range){2, 9};
     buf_reset(&b);
