@@ -182,7 +182,9 @@ int core_read_file(struct core *c, uint64_t addr, void *to, size_t n, size_t *go
         return err_set(EIO, "0x%llx was not dumped", at);
     const char *name = c->index.names.data + f->name;
     const int len = f->name_len < PATH_MAX ? (int)f->name_len : PATH_MAX;
-    if (l && ((l->perms & MAP_WRITE) || (!(l->perms & MAP_EXEC) && !stacks_dumped(c))))
+    // What gdb left out has no segment, and so no permissions.
+    const bool writable = l && (l->perms & MAP_WRITE), code = l && (l->perms & MAP_EXEC);
+    if (writable || (!code && !stacks_dumped(c)))
         return err_set(EIO, "0x%llx was not dumped, and may have differed from %.*s", at, len, name);
     // Up to where a segment ends, or one begins that was dumped.
     uint64_t end = f->end;

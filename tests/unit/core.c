@@ -403,6 +403,7 @@ static void test_files(const char *dir)
     finish(&no_stack, &dark);
     check(open_core(dark.data, dark.len, &t) == 0);
     check(reads(t, MODULE + PAGE, PAGE, 'c', PAGE) && reads_not(t, MODULE + 5 * PAGE, EIO, "may have differed"));
+    check(reads_not(t, MODULE + 7 * PAGE, EIO, "may have differed"));
     target_close(t);
 
     write_file(module, bytes, make_module(bytes, "build-02"));
