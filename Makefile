@@ -16,6 +16,7 @@ CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-
 LDLIBS_dmt-sym = -ldw -lelf -liberty
 LDLIBS_dmt-peek = -ldw -lelf -liberty
 LDLIBS_dmt-poke = -ldw -lelf -liberty
+LDLIBS_unit = -ldw -lelf -liberty
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g
