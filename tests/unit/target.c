@@ -133,7 +133,7 @@ static int count(pid_t tid, void *arg)
     return 0;
 }
 
-static const char text[] = "constant, read-only";
+static const char constant[] = "constant, read-only";
 
 // On a child that sleeps: what is here is there, until it is changed.
 static void live(const struct procs *ps, pid_t child, const char *page)
@@ -148,16 +148,16 @@ static void live(const struct procs *ps, pid_t child, const char *page)
     int threads = 0, fd = -1;
     check(target_open(ps, &o, &options, &t) == 0);
     check(!target_is_core(t) && target_pid(t) == child);
-    check(target_maps(t, &maps) == 0 && maps_find(maps, (uintptr_t)text) && maps_find(maps, at));
-    check(target_read(t, (uintptr_t)text, got, sizeof text, &n) == 0 && n == sizeof text && memcmp(got, text, n) == 0);
+    check(target_maps(t, &maps) == 0 && maps_find(maps, (uintptr_t)constant) && maps_find(maps, at));
+    check(target_read(t, (uintptr_t)constant, got, sizeof constant, &n) == 0 && n == sizeof constant && memcmp(got, constant, n) == 0);
     check(target_read(t, at, got, sizeof got, &n) == 0 && n == 4096); // the next page is not mapped
     check(target_read(t, at + 4096, got, 1, &n) == -1 && err_code() == EFAULT);
     check(target_read(t, 0, got, 1, &n) == -1 && err_code() == EFAULT);
     check(target_write(t, at + 4090, "new", 3) == 0 && target_read(t, at + 4090, got, 3, &n) == 0 && !memcmp(got, "new", 3));
     check(target_write(t, at + 4094, "over", 4) == -1 && err_code() == EFAULT);
     check(target_read(t, at + 4094, got, 2, &n) == 0 && memcmp(got, "\0\0", 2) == 0 && memcmp(page + 4090, "\0\0\0", 3) == 0);
-    check(target_write(t, (uintptr_t)text, "C", 1) == 0 && target_read(t, (uintptr_t)text, got, 2, &n) == 0 && got[0] == 'C');
-    check(text[0] == 'c');
+    check(target_write(t, (uintptr_t)constant, "C", 1) == 0 && target_read(t, (uintptr_t)constant, got, 2, &n) == 0 && got[0] == 'C');
+    check(constant[0] == 'c');
     check(target_auxv(t, AT_PHDR, &phdr) == 0 && phdr == getauxval(AT_PHDR));
     check(target_auxv(t, 4711, &phdr) == -1 && err_code() == ENOENT);
     check(target_each_thread(t, count, &threads) == 0 && threads == 1);
