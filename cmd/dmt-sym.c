@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// dmt-sym: address to symbol and back, of a process, a core or an ELF file. It reads no memory but that of headers: what
-// stands at an address is dmt-peek's work.
+// dmt-sym: address to symbol and back, of a process, a core or an ELF file. What stands at an address it does not
+// read: that is dmt-peek's work.
 #include "cmd.h"
 #include "err.h"
+#include "location.h"
 #include "operands.h"
-#include "sym.h"
+#include "symcol.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-
-enum { NEED_LINES = 1 };
 
 // A word that is asked about.
 struct question {
@@ -28,6 +28,7 @@ struct symcmd {
     struct run *run;
     struct procs procs;
     pid_t pid;         // 0: a file
+    char said[256];    // the last failure of this target
 };
 
 static const struct opt opts[] = {
@@ -35,134 +36,19 @@ static const struct opt opts[] = {
     {0, "raw-names", NULL, OPT_FLAG, offsetof(struct symcmd, raw_names), NULL, "names as in the table, not demangled"},
 };
 
-// --- columns ---------------------------------------------------------------------
+// --- the command line ------------------------------------------------------------
 
-struct row {
-    const struct symbol *symbol;
-    const struct symcmd *cmd;
-};
-
-static const struct symbol *symbol_of(const void *row)
+static int read_question(const char *text, struct question *ret)
 {
-    return ((const struct row *)row)->symbol;
-}
-
-// U, N, A and C have values that are no addresses of the target.
-static bool has_address(const struct symbol *s)
-{
-    return !s->found || !strchr("UNAC", s->type);
-}
-
-static const char *word_of(char letter, const char *const words[])
-{
-    for (; *words; words++)
-        if (words[0][0] == letter)
-            return *words + 1;
-    return NULL;
-}
-
-static void get_pid(const void *row, struct cell *c)
-{
-    if (((const struct row *)row)->cmd->pid > 0)
-        cell_int(c, ((const struct row *)row)->cmd->pid);
-}
-
-static void get_addr(const void *row, struct cell *c)
-{
-    if (has_address(symbol_of(row)))
-        cell_address(c, symbol_of(row)->addr);
-}
-
-static void get_size(const void *row, struct cell *c)
-{
-    if (symbol_of(row)->found && symbol_of(row)->size > 0)
-        cell_uint(c, symbol_of(row)->size);
-}
-
-static void get_type(const void *row, struct cell *c)
-{
-    static const char *const words[] = {"Tfunction", "Ddata",     "Bbss",      "Rrodata", "Uundefined",
-                                        "Iifunc",    "Ntls",      "Aabsolute", "Ccommon", NULL};
-    cell_str(c, symbol_of(row)->found ? word_of(symbol_of(row)->type, words) : NULL);
-}
-
-static void get_bind(const void *row, struct cell *c)
-{
-    static const char *const words[] = {"Llocal", "Gglobal", "Wweak", "Uunique", NULL};
-    cell_str(c, symbol_of(row)->found ? word_of(symbol_of(row)->bind, words) : NULL);
-}
-
-static void get_name(const void *row, struct cell *c)
-{
-    const struct symbol *s = symbol_of(row);
-    cell_str(c, !s->found ? NULL : s->pretty ? s->pretty : s->name);
-}
-
-static void get_raw(const void *row, struct cell *c)
-{
-    cell_str(c, symbol_of(row)->found ? symbol_of(row)->name : NULL);
-}
-
-static void get_value(const void *row, struct cell *c)
-{
-    if (symbol_of(row)->found && symbol_of(row)->type != 'U')
-        cell_address(c, symbol_of(row)->value);
-}
-
-static void get_offset(const void *row, struct cell *c)
-{
-    const struct symbol *s = symbol_of(row);
-    if (s->found && has_address(s))
-        cell_address(c, s->addr - s->value);
-}
-
-static void get_object(const void *row, struct cell *c)
-{
-    cell_str(c, symbol_of(row)->object);
-}
-
-static void get_file(const void *row, struct cell *c)
-{
-    cell_str(c, symbol_of(row)->file);
-}
-
-static void get_line(const void *row, struct cell *c)
-{
-    if (symbol_of(row)->file)
-        cell_uint(c, symbol_of(row)->line);
-}
-
-static const struct col cols[] = {
-    {"pid", COL_ID, 0, get_pid, "the process; none for a file"},
-    {"addr", COL_ADDRESS, 0, get_addr, "the address asked for; else that of the symbol"},
-    {"size", COL_BYTES, 0, get_size, "how large the symbol is"},
-    {"type", COL_TEXT, 0, get_type, "function, data, bss, rodata, undefined, ifunc, tls, absolute, common"},
-    {"bind", COL_TEXT, 0, get_bind, "local, global, weak, unique"},
-    {"name", COL_TEXT, 0, get_name, "the symbol, demangled"},
-    {"object", COL_TEXT, 0, get_object, "the file that it is from"},
-    {"file", COL_TEXT, NEED_LINES, get_file, "source file"},
-    {"line", COL_ID, NEED_LINES, get_line, "line in it"},
-    {"offset", COL_ADDRESS, 0, get_offset, "of the address in the symbol"},
-    {"value", COL_ADDRESS, 0, get_value, "address of the symbol; what its table says of tls, absolute, common"},
-    {"raw_name", COL_TEXT, 0, get_raw, "the symbol as in its table"},
-    {0},
-};
-
-// --- work --------------------------------------------------------------------------
-
-static int read_question(const char *word, struct question *ret)
-{
-    size_t n = strlen(word);
-    *ret = (struct question){.name = word};
-    if (n == 0)
-        return err_set(EINVAL, "'': neither a name nor an address");
-    if (strspn(word, "0123456789") == n)
-        return err_set(EINVAL, "'%s': not an address: they begin with 0x", word);
-    if (word[0] != '0' || (word[1] != 'x' && word[1] != 'X'))
-        return 0;
-    if (n < 3 || n > 18 || strspn(word + 2, "0123456789abcdefABCDEF") != n - 2)
-        return err_set(EINVAL, "'%s': not an address", word);
-    *ret = (struct question){.addr = strtoull(word + 2, NULL, 16)};
+    struct location_way ways[LOCATION_WAYS];
+    size_t n;
+    if (location_ways(text, ways, &n) < 0)
+        return -1;
+    if (ways[0].as == LOCATION_AS_REG)
+        return err_set(EINVAL, "a register has no symbol; dmt-peek shows what it holds");
+    if (ways[0].as == LOCATION_AS_ADDR && ways[0].count > 0)
+        return err_set(EINVAL, "one address has no count");
+    *ret = (struct question){ways[0].as == LOCATION_AS_ADDR ? NULL : text, ways[0].addr};
     return 0;
 }
 
@@ -187,14 +73,14 @@ static int prepare(struct run *run, void *values)
         return err_set(ENOMEM, "out of memory");
     for (size_t i = 0; i < c->n; i++)
         if (read_question(run->operands.at[first + i], &c->questions[i]) < 0)
-            return -1;
+            return err_wrap("'%s'", run->operands.at[first + i]);
     return 0;
 }
 
 static int show(const struct symbol *symbol, void *arg)
 {
     struct symcmd *c = arg;
-    const struct row row = {symbol, c};
+    const struct sym_row row = {symbol, c->pid};
     return cmd_row(c->run, &row) < 0 ? 1 : 0;
 }
 
@@ -206,20 +92,73 @@ static int show_at(const struct symbol *symbol, void *arg)
     return show(symbol, arg);
 }
 
-// NAME, or NAME@MODULE.
-static int show_name(struct symcmd *c, struct syms *s, const char *name)
+// --- a name -------------------------------------------------------------------------
+
+struct addrs {
+    uint64_t *at;
+    size_t n, cap;
+};
+
+static int keep_addr(const struct symbol *symbol, void *arg)
 {
-    int done = syms_of_name(s, name, NULL, show, c);
-    const char *at = strrchr(name, '@');
-    if (done != -1 || err_code() != ENOENT || !at || at == name || !at[1])
-        return done;
-    CLEANUP_FREE char *head = strndup(name, (size_t)(at - name));
-    return head ? syms_of_name(s, head, at + 1, show, c) : err_set(ENOMEM, "out of memory");
+    struct addrs *a = arg;
+    if (!symbol_has_address(symbol))
+        return 0;
+    uint64_t *grown = array_grow(a->at, a->n, &a->cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    a->at = grown;
+    a->at[a->n++] = symbol->addr;
+    return 0;
 }
 
-// What a file breaks, and a name that is not there, make the answer incomplete, no more.
+// SYMBOL+OFF and FILE:LINE are addresses: what is there is shown.
+static int show_found(struct symcmd *c, struct syms *s, const struct location_way *way, const char *name,
+                      const char *module)
+{
+    struct addrs found = {0};
+    int done = way->as == LOCATION_AS_LINE ? syms_of_line(s, name, (unsigned)way->line, keep_addr, &found)
+                                           : syms_of_name(s, name, module, keep_addr, &found);
+    for (size_t i = 0; i < found.n; i++)
+        found.at[i] += way->negative ? -way->offset : way->offset;
+    if (done == 0)
+        done = syms_of_addrs(s, found.at, found.n, show_at, c);
+    free(found.at);
+    return done;
+}
+
+static int show_name(struct symcmd *c, struct syms *s, const char *text)
+{
+    struct location_way ways[LOCATION_WAYS];
+    size_t n;
+    int done = -1;
+    if (location_ways(text, ways, &n) < 0)
+        return -1;
+    for (size_t i = 0; i < n && done == -1; i++) {
+        const struct location_way *way = &ways[i];
+        if (way->count > 0)
+            continue; // for those who read memory
+        CLEANUP_FREE char *name = strndup(way->name, way->name_len);
+        CLEANUP_FREE char *module = way->module ? strndup(way->module, way->module_len) : NULL;
+        if (!name || (way->module && !module))
+            return err_set(ENOMEM, "out of memory");
+        if (way->as == LOCATION_AS_SYMBOL && !way->has_offset)
+            done = syms_of_name(s, name, module, show, c);
+        else
+            done = show_found(c, s, way, name, module);
+        if (done == -1 && err_code() != ENOENT)
+            return -1;
+    }
+    return done == -1 ? err_set(ENOENT, "no symbol %s", text) : done;
+}
+
+// What a file breaks, and a name that is not there, make the answer incomplete, no more. Each question about a broken
+// file fails alike: said once.
 static void fail(struct symcmd *c, const char *text)
 {
+    if (strcmp(c->said, err_text()) == 0)
+        return;
+    (void)snprintf(c->said, sizeof c->said, "%s", err_text());
     if (err_code() != EIO && err_code() != ENOENT) {
         cmd_fail(c->run, text);
         return;
@@ -248,10 +187,11 @@ static int show_operand(const struct operand *o, void *arg)
 {
     struct symcmd *c = arg;
     const struct target_options target_options = {0};
-    const struct sym_options options = {.lines = table_needs(c->run->table) & NEED_LINES, .raw_names = c->raw_names};
+    const struct sym_options options = {.lines = table_needs(c->run->table) & SYMCOL_LINES, .raw_names = c->raw_names};
     CLEANUP_TARGET struct target *t = NULL;
     CLEANUP_SYMS struct syms *s = NULL;
     int done = target_open(&c->procs, o, &target_options, &t);
+    c->said[0] = '\0';
     c->pid = done == 0 ? target_pid(t) : 0;
     if (done == 0)
         done = syms_open(t, -1, o->text, &options, &s);
@@ -293,7 +233,7 @@ static const struct cmd cmd = {
     .targets = true,
     .opts = opts,
     .nopts = ARRAY_LEN(opts),
-    .cols = cols,
+    .cols = sym_cols,
     .defaults = "pid,addr,size,type,bind,name,object",
     .prepare = prepare,
     .work = work,

@@ -46,7 +46,7 @@
 //     target    one noun, its kinds behind target_impl.h: target_live, target_core
 //   floor 5  meaning
 //     module    the mappings of one ELF file, its build-id and bias
-//     sym       modules, address to symbol and back
+//     sym       modules, address to symbol and back;  symcol  the columns of a symbol
 //     location  what `sym+8` or `%rsp-16` means;  value  typed bytes to text and back
 #ifndef DMT_H
 #define DMT_H

@@ -282,7 +282,9 @@ static int ask(struct sandbox *s, const struct buf *question, int file,
         case SANDBOX_DONE:
             if (head.code == 0)
                 return 0;
-            return err_set(head.code, "%.*s", (int)(s->message.len < 512 ? s->message.len : 512), s->message.data);
+            // Those two would be understood as the command line's fault, or the target's.
+            return err_set(head.code == EINVAL || head.code == ESRCH ? EPERM : head.code, "%.*s",
+                           (int)(s->message.len < 512 ? s->message.len : 512), s->message.data);
         default:
             done = broke(s);
         }

@@ -23,8 +23,8 @@ enum { SANDBOX_PACKET_MAX = 32768 };
 int sandbox_send(int socket, enum sandbox_kind kind, int code, const char *bytes, size_t n, int file);
 
 /**
- * Receives one packet: appends its bytes to MESSAGE. FILE (NULL: none is taken) gets a descriptor that came with it, or -1.
- * 1; 0 at the end of the stream; -1 with errno, EPROTO where it is no packet of ours.
+ * Receives one packet: appends its bytes to MESSAGE. FILE (NULL: none is taken) gets a descriptor that came with it, or
+ * -1. 1; 0 at the end of the stream; -1 with errno, EPROTO where it is no packet of ours.
  */
 int sandbox_receive(int socket, struct sandbox_head *head, struct buf *message, int *file);
 

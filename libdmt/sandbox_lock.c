@@ -76,8 +76,6 @@ static int drop_capabilities(void)
 {
     const struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
     const struct __user_cap_data_struct none[2] = {{0}, {0}};
-    for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-        (void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0); // EPERM: it has none that it could gain either
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return syscall(SYS_capset, &head, none) < 0 ? err_sys("capset") : 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The parent's side: questions to the child, one module at a time, so that a file which breaks the child takes no other
-// module's answers with it.
+// The parent's side: questions to the child, one object at a time, so that a file which breaks the child takes no other
+// object's answers with it.
 #include "err.h"
 #include "objfile.h"
 #include "sym_impl.h"
@@ -23,14 +23,14 @@ int syms_open(struct target *t, int fd, const char *name, const struct sym_optio
     s->options = *options;
     int done = 0;
     if (t) {
-        done = sym_modules_read(s);
+        done = sym_objects_read(s);
     } else {
-        s->modules = calloc(1, sizeof *s->modules);
-        if (s->modules) {
-            s->nmodules = 1;
-            s->modules[0] = (struct module){.path = strdup(name), .first = SIZE_MAX, .is = MODULE_ELF};
+        s->objects = calloc(1, sizeof *s->objects);
+        if (s->objects) {
+            s->nobjects = 1;
+            s->objects[0] = (struct object){.path = strdup(name), .first = SIZE_MAX, .is = OBJECT_ELF};
         }
-        if (!s->modules || !s->modules[0].path)
+        if (!s->objects || !s->objects[0].path)
             done = err_set(ENOMEM, "out of memory");
     }
     if (done < 0) {
@@ -62,9 +62,9 @@ void syms_close(struct syms *s)
     sandbox_end(s->box);
     if (s->owns_fd)
         close(s->fd);
-    for (size_t i = 0; i < s->nmodules; i++)
-        free(s->modules[i].path);
-    free(s->modules);
+    for (size_t i = 0; i < s->nobjects; i++)
+        free(s->objects[i].path);
+    free(s->objects);
     free(s->ranges);
     free(s);
 }
@@ -74,7 +74,7 @@ void syms_close(struct syms *s)
 // What its rows go to. FN's result ends it.
 struct asking {
     struct syms *s;
-    const struct module *module;
+    const struct object *object;
     int (*fn)(uint32_t index, struct symbol *symbol, void *arg);
     void *arg;
 };
@@ -88,7 +88,7 @@ static int take_rows(const char *bytes, size_t n, void *arg)
         uint32_t index;
         if (sym_row_get(&p, &index, &symbol) < 0)
             return -1;
-        symbol.object = a->module->path;
+        symbol.object = a->object->path;
         int done = a->fn(index, &symbol, a->arg);
         if (done != 0)
             return done;
@@ -96,7 +96,7 @@ static int take_rows(const char *bytes, size_t n, void *arg)
     return 0;
 }
 
-static void put_head(struct buf *q, const struct syms *s, const struct module *m, enum sym_op op, unsigned flags)
+static void put_head(struct buf *q, const struct syms *s, const struct object *m, enum sym_op op, unsigned flags)
 {
     flags |= (s->target ? SYM_LOADED : 0) | (s->options.lines ? SYM_LINES : 0) | (s->options.raw_names ? SYM_RAW : 0);
     packet_put_u8(q, (uint8_t)op);
@@ -118,8 +118,8 @@ static int ask(struct asking *a, const struct buf *question)
 {
     struct syms *s = a->s;
     CLEANUP_CLOSE int file = -1;
-    if (sym_module_open(s, a->module, &file) < 0)
-        return err_wrap("cannot read the symbols of %s", a->module->path);
+    if (sym_object_open(s, a->object, &file) < 0)
+        return err_wrap("cannot read the symbols of %s", a->object->path);
     if (s->box && !sandbox_alive(s->box)) {
         sandbox_end(s->box);
         s->box = NULL;
@@ -127,11 +127,11 @@ static int ask(struct asking *a, const struct buf *question)
     const struct sandbox_job job = {"ELF parser", sym_work, sym_grant, s};
     if (!s->box && sandbox_start(&job, &s->box) < 0)
         return -1;
-    s->asked = a->module;
-    sandbox_about(s->box, s->target ? a->module->path : "");
+    s->asked = a->object;
+    sandbox_about(s->box, s->target ? a->object->path : "");
     int done = sandbox_ask(s->box, question, file, take_rows, a);
     if (done < 0 && sandbox_alive(s->box) && s->target)
-        return err_wrap("cannot read the symbols of %s", a->module->path);
+        return err_wrap("cannot read the symbols of %s", a->object->path);
     return done;
 }
 
@@ -158,23 +158,23 @@ static int give_failure(const struct failure *f)
 
 struct lookup {
     uint64_t addr;
-    size_t index, module;
-    bool mapped;   // its module is mapped there, and not only near
+    size_t index, object;
+    bool mapped;   // its object is mapped there, and not only near
     size_t answer; // where its row is, plus one
 };
 
 struct lookups {
-    struct lookup *at; // by module and address
+    struct lookup *at; // by object and address
     struct lookup **of; // that of each index
-    size_t n, first;    // first: of the module that is asked
+    size_t n, first;    // first: of the object that is asked
     struct buf rows;
 };
 
-static int by_module(const void *a, const void *b)
+static int by_object(const void *a, const void *b)
 {
     const struct lookup *x = a, *y = b;
-    if (x->module != y->module)
-        return x->module < y->module ? -1 : 1;
+    if (x->object != y->object)
+        return x->object < y->object ? -1 : 1;
     return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
@@ -193,8 +193,8 @@ static int keep_row(uint32_t index, struct symbol *symbol, void *arg)
 static int ask_addrs(struct syms *s, struct lookups *l, size_t first, size_t end)
 {
     CLEANUP_BUF struct buf question = {0};
-    struct module *m = &s->modules[l->at[first].module];
-    if (s->target && !sym_module_is_elf(s, m))
+    struct object *m = &s->objects[l->at[first].object];
+    if (s->target && !sym_object_is_elf(s, m))
         return 0;
     put_head(&question, s, m, SYM_ADDRS, 0);
     packet_put_u32(&question, (uint32_t)(end - first));
@@ -218,8 +218,8 @@ static int give_rows(const struct syms *s, const struct lookups *l, const uint64
                 return -1;
         }
         symbol.addr = addrs[i];
-        if (at->module != SIZE_MAX && (at->answer || at->mapped))
-            symbol.object = s->modules[at->module].path;
+        if (at->object != SIZE_MAX && (at->answer || at->mapped))
+            symbol.object = s->objects[at->object].path;
         int done = fn(&symbol, arg);
         if (done != 0)
             return done;
@@ -235,15 +235,15 @@ static int look_up(struct syms *s, struct lookups *l, const uint64_t *addrs,
         struct lookup *at = &l->at[i];
         *at = (struct lookup){.addr = addrs[i], .index = i, .mapped = !s->target};
         if (s->target)
-            at->module = sym_module_at(s, addrs[i], &at->mapped);
+            at->object = sym_object_at(s, addrs[i], &at->mapped);
     }
-    qsort(l->at, l->n, sizeof *l->at, by_module);
+    qsort(l->at, l->n, sizeof *l->at, by_object);
     for (size_t i = 0; i < l->n; i++)
         l->of[l->at[i].index] = &l->at[i];
     for (size_t from = 0, to; from < l->n; from = to) {
-        for (to = from + 1; to < l->n && l->at[to].module == l->at[from].module; to++)
+        for (to = from + 1; to < l->n && l->at[to].object == l->at[from].object; to++)
             ;
-        if (l->at[from].module != SIZE_MAX && ask_addrs(s, l, from, to) < 0)
+        if (l->at[from].object != SIZE_MAX && ask_addrs(s, l, from, to) < 0)
             keep_failure(&failure);
     }
     int done = give_rows(s, l, addrs, fn, arg);
@@ -289,7 +289,7 @@ static int call(uint32_t index, struct symbol *symbol, void *arg)
     return done;
 }
 
-static bool is_module(const struct module *m, const char *name)
+static bool is_module(const struct object *m, const char *name)
 {
     const char *slash = strrchr(m->path, '/');
     return !name || strcmp(m->path, name) == 0 || (slash && strcmp(slash + 1, name) == 0);
@@ -299,10 +299,10 @@ static bool is_module(const struct module *m, const char *name)
 static int ask_each(struct syms *s, const char *module, enum sym_op op, unsigned flags, const struct buf *rest,
                     struct caller *c, struct failure *failure)
 {
-    for (size_t i = 0; i < s->nmodules; i++) {
+    for (size_t i = 0; i < s->nobjects; i++) {
         CLEANUP_BUF struct buf question = {0};
-        struct module *m = &s->modules[i];
-        if (!is_module(m, module) || (s->target && !sym_module_is_elf(s, m)))
+        struct object *m = &s->objects[i];
+        if (!is_module(m, module) || (s->target && !sym_object_is_elf(s, m)))
             continue;
         put_head(&question, s, m, op, flags);
         buf_add(&question, rest->data, rest->len);
@@ -329,7 +329,7 @@ int syms_of_name(struct syms *s, const char *name, const char *module,
     struct caller c = {.fn = fn, .arg = arg};
     packet_put_str(&rest, name, strlen(name));
     if (s->target)
-        sym_modules_order(s);
+        sym_objects_order(s);
     for (unsigned pass = 0; pass < 2 && c.found == 0; pass++) {
         int done = ask_each(s, module, SYM_NAME, pass ? SYM_UNDEFINED : 0, &rest, &c, &failure);
         if (done > 0 || c.failed)
@@ -347,7 +347,7 @@ int syms_of_line(struct syms *s, const char *file, unsigned line, int (*fn)(cons
     packet_put_u32(&rest, line);
     packet_put_str(&rest, file, strlen(file));
     if (s->target)
-        sym_modules_order(s);
+        sym_objects_order(s);
     int done = ask_each(s, NULL, SYM_LINE, 0, &rest, &c, &failure);
     if (done > 0 || c.failed || c.found > 0)
         return done > 0 || c.failed ? done : 0;
@@ -361,7 +361,7 @@ int syms_each(struct syms *s, int (*fn)(const struct symbol *symbol, void *arg),
     struct failure failure = {0};
     struct caller c = {.fn = fn, .arg = arg};
     if (s->target)
-        sym_modules_order(s);
+        sym_objects_order(s);
     int done = ask_each(s, NULL, SYM_EACH, 0, &none, &c, &failure);
     return done > 0 || c.failed ? done : give_failure(&failure);
 }

@@ -30,7 +30,10 @@ struct sym_options {
 
 struct syms;
 
-/** The symbols of a target as it is mapped now, or (target NULL) of the plain ELF file FD, called NAME. Both stay the caller's. */
+/**
+ * The symbols of a target as it is mapped now, or (target NULL) of the plain ELF file FD, called NAME. Both stay the
+ * caller's.
+ */
 NODISCARD int syms_open(struct target *t, int fd, const char *name, const struct sym_options *options,
                         struct syms **ret);
 
@@ -45,15 +48,16 @@ static inline void syms_close_ptr(struct syms **s)
 }
 
 /**
- * Calls FN once for each of the N addresses, in order, found or not. -1: FN did, or (after all calls) the file of a module could not be
- * read, or broke the child (EIO): its addresses are not found.
+ * Calls FN once for each of the N addresses, in order, found or not. -1: FN did, or (after all calls) the file of a
+ * module could not be read, or broke the child (EIO): its addresses are not found.
  */
 NODISCARD int syms_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,
                             int (*fn)(const struct symbol *symbol, void *arg), void *arg);
 
 /**
  * Calls FN for each symbol called NAME (as in the table, demangled, or demangled without its arguments), of all
- * modules or those whose path or base name is MODULE; in the order of the dynamic linker, in a module the global ones first.
+ * modules or those whose path or base name is MODULE; in the order of the dynamic linker, in a module the global
+ * ones first.
  * Undefined ones only where no module defines it. Modules that cannot be read are left out as long as another has
  * one; else -1 with the reason. -1 with ENOENT: none.
  */
@@ -64,8 +68,8 @@ NODISCARD int syms_of_name(struct syms *s, const char *name, const char *module,
 NODISCARD int syms_each(struct syms *s, int (*fn)(const struct symbol *symbol, void *arg), void *arg);
 
 /**
- * The addresses at which the code of a line begins, or of the next line of that file that has code; FILE is a path or the end of
- * one. For each: FN, with file and line. -1 with ENOENT.
+ * The addresses at which the code of a line begins, or of the next line of that file that has code; FILE is a path or
+ * the end of one. For each: FN, with file and line. -1 with ENOENT.
  */
 NODISCARD int syms_of_line(struct syms *s, const char *file, unsigned line,
                            int (*fn)(const struct symbol *symbol, void *arg), void *arg);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The broker: which further files the child may have. Debug files alone, found by the build-id or the link of the module
-// that is asked about; the child proves that they fit, here they are ELF files and regular ones.
+// The broker: which further files the child may have. Debug files alone, found by the build-id or the link of the
+// object that is asked about; the child proves that they fit, here they are ELF files and regular ones.
 #include "err.h"
 #include "io.h"
 #include "objfile.h"
@@ -70,7 +70,7 @@ static int grant_build_id(struct syms *s, const char *hex, size_t n, int *ret)
     return err_set(ENOENT, "no debug file of build-id %s", hex);
 }
 
-// The directory of the module, for a plain file one that does not depend on ours.
+// The directory of the object, for a plain file one that does not depend on ours.
 static int put_directory(const struct syms *s, struct buf *dir)
 {
     const char *path = s->asked->path;

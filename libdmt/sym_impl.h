@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to sym: what its two ends say to each other, and the modules of a target.
+// Private to sym: what its two ends say to each other, and the objects of a target.
 #ifndef DMT_SYM_IMPL_H
 #define DMT_SYM_IMPL_H
 
 #include "sandbox.h"
 #include "sym.h"
 
-// A question is about one module, whose file comes with it:
-//     u8 op, u8 flags, u32 count, for each range of the module: u64 start, end, offset, u8 executable
+// A question is about one object, whose file comes with it:
+//     u8 op, u8 flags, u32 count, for each range of the object: u64 start, end, offset, u8 executable
 //     SYM_ADDRS: u32 count, u64 addresses, ascending    SYM_NAME: str    SYM_LINE: u32 line, str file
 // An answer is rows: u32 index of the address, and those of struct symbol that sym_row_get reads.
 enum sym_op { SYM_ADDRS = 1, SYM_NAME, SYM_EACH, SYM_LINE };
@@ -39,19 +39,19 @@ NODISCARD int sym_row_get(struct packet *p, uint32_t *index, struct symbol *ret)
 /** The child's side: see struct sandbox_job. */
 int sym_work(const char *question, size_t n, int file, void *arg);
 
-// --- the parent's modules ----------------------------------------------------------
+// --- the parent's objects ----------------------------------------------------------
 
 /** A file that is mapped, or the one plain file. */
-struct module {
+struct object {
     char *path;             // as shown
     size_t first;           // its first range; the next of it is range.next
-    enum { MODULE_UNKNOWN, MODULE_ELF, MODULE_OTHER } is;
+    enum { OBJECT_UNKNOWN, OBJECT_ELF, OBJECT_OTHER } is;
     bool vdso;
 };
 
 struct range {
     struct mapping mapping;
-    size_t module, next;    // SIZE_MAX: none
+    size_t object, next;    // SIZE_MAX: none
 };
 
 struct syms {
@@ -60,25 +60,25 @@ struct syms {
     bool owns_fd;
     struct sym_options options;
     struct sandbox *box;
-    struct module *modules; // in the order of the dynamic linker
-    size_t nmodules, modules_cap;
+    struct object *objects; // in the order of the dynamic linker
+    size_t nobjects, objects_cap;
     struct range *ranges;   // those of files, by address
     size_t nranges, ranges_cap;
     bool ordered;
-    const struct module *asked; // for the broker
+    const struct object *asked; // for the broker
 };
 
-/** Fills modules and ranges of s->target. */
-NODISCARD int sym_modules_read(struct syms *s);
+/** Fills objects and ranges of s->target. */
+NODISCARD int sym_objects_read(struct syms *s);
 
-/** The module that ADDR may be in: the one *MAPPED there, or (it may be of its zeros) the nearest below. SIZE_MAX: none. */
-size_t sym_module_at(const struct syms *s, uint64_t addr, bool *mapped);
+/** The object that ADDR may be in: the one *MAPPED there, or (for its zeros) the nearest below. SIZE_MAX: none. */
+size_t sym_object_at(const struct syms *s, uint64_t addr, bool *mapped);
 
 /** Whether it is an ELF file, as its first bytes in memory say. */
-bool sym_module_is_elf(struct syms *s, struct module *m);
+bool sym_object_is_elf(struct syms *s, struct object *m);
 
 /** A descriptor of its file, or of a copy of the vdso. */
-NODISCARD int sym_module_open(struct syms *s, const struct module *m, int *ret);
+NODISCARD int sym_object_open(struct syms *s, const struct object *m, int *ret);
 
 /** A regular file of ours. */
 NODISCARD int sym_open_regular(const char *path, int *ret);
@@ -86,7 +86,7 @@ NODISCARD int sym_open_regular(const char *path, int *ret);
 /** The broker, see struct sandbox_job; ARG is the syms. */
 int sym_grant(const char *request, size_t n, void *arg, int *ret);
 
-/** Puts the modules into the order in which the dynamic linker looks symbols up: the program, then its link map. */
-void sym_modules_order(struct syms *s);
+/** Puts the objects into the order in which the dynamic linker looks symbols up: the program, then its link map. */
+void sym_objects_order(struct syms *s);
 
 #endif

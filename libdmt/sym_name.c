@@ -23,13 +23,12 @@ static char *demangle(const char *name, const char *at, int options)
     char *pretty = head ? cplus_demangle(head, options) : NULL;
     if (!pretty || !*at)
         return pretty;
-    CLEANUP_FREE char *shorter = pretty;
     size_t n = strlen(pretty), rest = strlen(at) + 1;
-    char *whole = malloc(n + rest);
-    if (whole) {
-        memcpy(whole, pretty, n);
+    char *whole = realloc(pretty, n + rest);
+    if (!whole)
+        free(pretty);
+    else
         memcpy(whole + n, at, rest);
-    }
     return whole;
 }
 

@@ -50,15 +50,15 @@ static uint64_t find_link_map(struct syms *s, uint64_t dynamic)
 }
 
 struct order {
-    size_t *at, n; // modules in their new order
+    size_t *at, n; // objects in their new order
     bool *placed;
 };
 
-static void place(struct order *o, size_t module)
+static void place(struct order *o, size_t object)
 {
-    if (module != SIZE_MAX && !o->placed[module]) {
-        o->placed[module] = true;
-        o->at[o->n++] = module;
+    if (object != SIZE_MAX && !o->placed[object]) {
+        o->placed[object] = true;
+        o->at[o->n++] = object;
     }
 }
 
@@ -69,48 +69,48 @@ static void follow_link_map(struct syms *s, struct order *o, uint64_t map)
         bool mapped;
         if (!get(s, map, &l, sizeof l))
             return;
-        size_t module = sym_module_at(s, (uint64_t)(uintptr_t)l.l_ld, &mapped);
-        if (mapped && !s->modules[module].vdso) // it stands there, but no program looks into it
-            place(o, module);
+        size_t object = sym_object_at(s, (uint64_t)(uintptr_t)l.l_ld, &mapped);
+        if (mapped && !s->objects[object].vdso) // it stands there, but no program looks into it
+            place(o, object);
         map = (uint64_t)(uintptr_t)l.l_next;
     }
 }
 
-static void apply(struct syms *s, const struct order *o, struct module *modules, size_t *new_index)
+static void apply(struct syms *s, const struct order *o, struct object *ordered, size_t *new_index)
 {
     for (size_t i = 0; i < o->n; i++) {
-        modules[i] = s->modules[o->at[i]];
+        ordered[i] = s->objects[o->at[i]];
         new_index[o->at[i]] = i;
     }
-    memcpy(s->modules, modules, o->n * sizeof *modules);
+    memcpy(s->objects, ordered, o->n * sizeof *ordered);
     for (size_t i = 0; i < s->nranges; i++)
-        s->ranges[i].module = new_index[s->ranges[i].module];
+        s->ranges[i].object = new_index[s->ranges[i].object];
 }
 
-void sym_modules_order(struct syms *s)
+void sym_objects_order(struct syms *s)
 {
     if (s->ordered)
         return;
     s->ordered = true;
-    CLEANUP_FREE size_t *at = calloc(s->nmodules + 1, sizeof *at);
-    CLEANUP_FREE size_t *new_index = calloc(s->nmodules + 1, sizeof *new_index);
-    CLEANUP_FREE bool *placed = calloc(s->nmodules + 1, sizeof *placed);
-    CLEANUP_FREE struct module *modules = calloc(s->nmodules + 1, sizeof *modules);
-    if (!at || !new_index || !placed || !modules)
+    CLEANUP_FREE size_t *at = calloc(s->nobjects + 1, sizeof *at);
+    CLEANUP_FREE size_t *new_index = calloc(s->nobjects + 1, sizeof *new_index);
+    CLEANUP_FREE bool *placed = calloc(s->nobjects + 1, sizeof *placed);
+    CLEANUP_FREE struct object *ordered = calloc(s->nobjects + 1, sizeof *ordered);
+    if (!at || !new_index || !placed || !ordered)
         return;
     struct order o = {.at = at, .placed = placed};
     uint64_t phdr;
     bool mapped;
     if (target_auxv(s->target, AT_PHDR, &phdr) == 0) {
-        size_t program = sym_module_at(s, phdr, &mapped);
+        size_t program = sym_object_at(s, phdr, &mapped);
         if (mapped)
             place(&o, program);
         follow_link_map(s, &o, find_link_map(s, find_dynamic(s, phdr)));
     }
-    for (size_t i = 0; i < s->nmodules; i++)
-        if (!s->modules[i].vdso)
+    for (size_t i = 0; i < s->nobjects; i++)
+        if (!s->objects[i].vdso)
             place(&o, i);
-    for (size_t i = 0; i < s->nmodules; i++)
+    for (size_t i = 0; i < s->nobjects; i++)
         place(&o, i);
-    apply(s, &o, modules, new_index);
+    apply(s, &o, ordered, new_index);
 }

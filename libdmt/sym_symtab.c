@@ -14,8 +14,10 @@ static int read_sections(Elf *elf, struct symtab *t)
     if (elf_getshdrnum(elf, &n) < 0)
         n = 0;
     t->sections = calloc(n ? n : 1, sizeof *t->sections);
-    if (!t->sections)
+    if (!t->sections) {
+        t->elf = NULL;
         return err_set(ENOMEM, "out of memory");
+    }
     t->nsections = n;
     for (size_t i = 0; i < n; i++) {
         GElf_Shdr s;
@@ -60,10 +62,8 @@ int symtab_open(Elf *elf, uint32_t type, struct symtab *ret)
             (d = elf_getdata(scn, NULL)) && d->d_buf && d->d_size / sizeof(Elf32_Word) >= t.n)
             t.xndx = d->d_buf;
     }
-    if (read_sections(elf, &t) < 0)
-        return -1;
     *ret = t;
-    return 0;
+    return read_sections(elf, ret);
 }
 
 void symtab_close(struct symtab *t)

@@ -276,7 +276,7 @@ static int work(const char *question, size_t n, int file, void *arg)
     CLEANUP_CLOSE int owned = file;
     struct packet p = packet_of(question, n);
     const char *what = packet_str(&p);
-    if (!what || p.bad)
+    if (!what || p.bad || owned < -1)
         return err_set(EPROTO, "a bad question");
     for (size_t i = 0; i < ARRAY_LEN(attacks); i++)
         if (strcmp(attacks[i].name, what) == 0)
@@ -426,8 +426,7 @@ static void test_attacks(void)
 static void test_attacks_unheld(void)
 {
     static const char *const harmless[] = {"open", "connect", "connect tcp", "kill", "vm_writev", "mmap exec", "create"};
-    CLEANUP_CLOSE int local = listen_unix();
-    CLEANUP_CLOSE int tcp = listen_tcp();
+    int local = listen_unix(), tcp = listen_tcp();
     prey.pid = getpid();
     (void)snprintf(prey.path, sizeof prey.path, "/tmp/sandbox-test.%d.f", getpid());
     (void)signal(SIGUSR1, on_signal);
@@ -447,6 +446,8 @@ static void test_attacks_unheld(void)
     check(geteuid() != 0 || (signals == 1 && prey.word == 666));
     signals = 0;
     prey.word = 42;
+    close(local);
+    close(tcp);
     (void)unlink(prey.socket);
     (void)unlink(prey.path);
     (void)signal(SIGUSR1, SIG_DFL);

@@ -26,57 +26,57 @@ static bool same_file(const struct maps *maps, const struct mapping *a, const st
            memcmp(maps_name(maps, a), maps_name(maps, b), a->name_len) == 0;
 }
 
-static int add_module(struct syms *s, const struct maps *maps, const struct mapping *m)
+static int add_object(struct syms *s, const struct maps *maps, const struct mapping *m)
 {
     CLEANUP_BUF struct buf path = {0};
-    struct module *grown = array_grow(s->modules, s->nmodules, &s->modules_cap, sizeof *grown);
+    struct object *grown = array_grow(s->objects, s->nobjects, &s->objects_cap, sizeof *grown);
     if (!grown)
         return -1;
-    s->modules = grown;
+    s->objects = grown;
     buf_add(&path, maps_name(maps, m), m->name_len);
     if (m->deleted)
         buf_str(&path, " (deleted)");
     buf_byte(&path, '\0');
     if (buf_ok(&path) < 0)
         return -1;
-    s->modules[s->nmodules++] =
-        (struct module){.path = path.data, .first = SIZE_MAX, .vdso = is_vdso(path.data, m->name_len)};
+    s->objects[s->nobjects++] =
+        (struct object){.path = path.data, .first = SIZE_MAX, .vdso = is_vdso(path.data, m->name_len)};
     path = (struct buf){0};
     return 0;
 }
 
 // The ranges of a file stand near each other: its last one is looked for backwards, and not far where there are many.
-static size_t module_like(const struct syms *s, const struct maps *maps, const struct mapping *m, size_t *last)
+static size_t object_like(const struct syms *s, const struct maps *maps, const struct mapping *m, size_t *last)
 {
     enum { FAR = 4096 };
     for (size_t i = s->nranges, k = 0; i > 0 && k < FAR; i--, k++)
         if (same_file(maps, &s->ranges[i - 1].mapping, m)) {
             *last = i - 1;
-            return s->ranges[i - 1].module;
+            return s->ranges[i - 1].object;
         }
     return SIZE_MAX;
 }
 
 static int add_range(struct syms *s, const struct maps *maps, const struct mapping *m)
 {
-    size_t last = SIZE_MAX, module = module_like(s, maps, m, &last);
+    size_t last = SIZE_MAX, object = object_like(s, maps, m, &last);
     struct range *grown = array_grow(s->ranges, s->nranges, &s->ranges_cap, sizeof *grown);
     if (!grown)
         return -1;
     s->ranges = grown;
-    if (module == SIZE_MAX) {
-        if (add_module(s, maps, m) < 0)
+    if (object == SIZE_MAX) {
+        if (add_object(s, maps, m) < 0)
             return -1;
-        module = s->nmodules - 1;
-        s->modules[module].first = s->nranges;
+        object = s->nobjects - 1;
+        s->objects[object].first = s->nranges;
     } else {
         s->ranges[last].next = s->nranges;
     }
-    s->ranges[s->nranges++] = (struct range){*m, module, SIZE_MAX};
+    s->ranges[s->nranges++] = (struct range){*m, object, SIZE_MAX};
     return 0;
 }
 
-int sym_modules_read(struct syms *s)
+int sym_objects_read(struct syms *s)
 {
     const struct maps *maps;
     if (target_maps(s->target, &maps) < 0)
@@ -91,7 +91,7 @@ int sym_modules_read(struct syms *s)
     return 0;
 }
 
-size_t sym_module_at(const struct syms *s, uint64_t addr, bool *mapped)
+size_t sym_object_at(const struct syms *s, uint64_t addr, bool *mapped)
 {
     size_t low = 0, n = s->nranges;
     while (n > 0) {
@@ -104,13 +104,13 @@ size_t sym_module_at(const struct syms *s, uint64_t addr, bool *mapped)
         }
     }
     *mapped = low > 0 && addr < s->ranges[low - 1].mapping.end;
-    return low > 0 ? s->ranges[low - 1].module : SIZE_MAX;
+    return low > 0 ? s->ranges[low - 1].object : SIZE_MAX;
 }
 
-bool sym_module_is_elf(struct syms *s, struct module *m)
+bool sym_object_is_elf(struct syms *s, struct object *m)
 {
-    if (m->is != MODULE_UNKNOWN)
-        return m->is == MODULE_ELF;
+    if (m->is != OBJECT_UNKNOWN)
+        return m->is == OBJECT_ELF;
     const struct mapping *head = NULL;
     bool code = false;
     for (size_t i = m->first; i != SIZE_MAX; i = s->ranges[i].next) {
@@ -121,12 +121,12 @@ bool sym_module_is_elf(struct syms *s, struct module *m)
     }
     char magic[SELFMAG];
     size_t got = 0;
-    m->is = MODULE_OTHER;
+    m->is = OBJECT_OTHER;
     if (head && target_read(s->target, head->start, magic, sizeof magic, &got) == 0 && got == sizeof magic)
-        m->is = memcmp(magic, ELFMAG, SELFMAG) == 0 ? MODULE_ELF : MODULE_OTHER;
+        m->is = memcmp(magic, ELFMAG, SELFMAG) == 0 ? OBJECT_ELF : OBJECT_OTHER;
     else if (code) // its beginning is not mapped, or overwritten and swapped out: the file will say
-        m->is = MODULE_ELF;
-    return m->is == MODULE_ELF;
+        m->is = OBJECT_ELF;
+    return m->is == OBJECT_ELF;
 }
 
 static int copy_vdso(struct syms *s, const struct mapping *m, int *ret)
@@ -153,7 +153,7 @@ static int copy_vdso(struct syms *s, const struct mapping *m, int *ret)
     return 0;
 }
 
-int sym_module_open(struct syms *s, const struct module *m, int *ret)
+int sym_object_open(struct syms *s, const struct object *m, int *ret)
 {
     if (!s->target) {
         *ret = dup(s->fd);
