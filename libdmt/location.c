@@ -6,6 +6,7 @@
 #include "num.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 // --- the text ------------------------------------------------------------------
@@ -295,7 +296,7 @@ static uint64_t hash(const char *s)
 static int offer(const struct symbol *s, void *arg)
 {
     struct pick *p = arg;
-    if (s->type == 'U')
+    if (strchr("UAC", s->type)) // no addresses (sym.h)
         return 0;
     bool local = s->bind == 'L', own = strcmp(s->name, p->name) == 0;
     enum rank rank = own ? (local ? BY_LOCAL_NAME : BY_NAME) : local ? BY_LOCAL_SOURCE_NAME : BY_SOURCE_NAME;
@@ -374,15 +375,19 @@ int location_find(struct target *t, struct syms **syms, const char *text, struct
     }
     if (open_syms(t, syms) < 0)
         return -1;
+    int code = ENOENT; // a module that cannot be read may have it, and another for another way
+    char why[256] = "no such symbol";
     for (size_t i = 0; i < n; i++) {
         struct pick pick = {0};
         int done = find_symbol(*syms, &ways[i], &pick);
-        if (done < 0 && err_code() != ENOENT)
-            return -1;
         if (done == 0 && pick.found)
             return place(&pick, &ways[i], ret);
+        if (done < 0 && err_code() != ENOENT && code == ENOENT) {
+            code = err_code();
+            (void)snprintf(why, sizeof why, "%s", err_text());
+        }
     }
-    return err_set(ENOENT, "no such symbol");
+    return err_set(code, "%s", why);
 }
 
 int location_addr(const struct location *l, const struct regs *regs, uint64_t *ret)

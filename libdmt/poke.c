@@ -37,12 +37,11 @@ static void fail(const struct poking *g, const char *what)
     CLEANUP_BUF struct buf object = {0};
     int code = err_code();
     buf_printf(&object, "%s: %s", g->operand->text, what);
-    if (code == ENOENT || code == EFAULT) {
+    if (code == ENOENT || code == EFAULT || code == ERANGE) {
         cmd_note(g->p->run, buf_cstr(&object), "%s", err_text());
-        cmd_status(g->p->run, STATUS_NONE);
+        cmd_status(g->p->run, code == ERANGE ? STATUS_USAGE : STATUS_NONE);
     } else {
         cmd_fail(g->p->run, buf_cstr(&object));
-        cmd_status(g->p->run, code == ERANGE ? STATUS_USAGE : STATUS_DONE);
     }
 }
 

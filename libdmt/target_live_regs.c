@@ -52,7 +52,9 @@ static int edit_stopped(const struct tracee *tracee, unsigned sets, struct regs 
                 return err_wrap("cannot put back its registers after %s", why);
         return err_set(code, "%s", why);
     }
-    return done < 0 || tracer_regs(tracee, sets, now) < 0 ? -1 : edit(now, NULL, arg);
+    if (done == 0 && tracer_regs(tracee, sets, now) < 0)
+        return err_wrap("written, but cannot be read back");
+    return done < 0 ? -1 : edit(now, NULL, arg);
 }
 
 int live_edit_regs(struct target *t, pid_t tid, unsigned sets,

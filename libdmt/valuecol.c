@@ -335,7 +335,8 @@ static int flush(struct value_rows *rows, struct buf *text)
     }
     if (needs && look_up(rows, addrs, 2 * rows->n, &names) < 0 && !rows->symbols_failed) {
         rows->symbols_failed = true;
-        cmd_fail(rows->run, "symbols");
+        cmd_note(rows->run, "symbols", "%s", err_text());
+        cmd_status(rows->run, STATUS_NONE);
     }
     int done = 0;
     for (size_t i = 0; i < rows->n && done == 0; i++) {

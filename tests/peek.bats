@@ -25,7 +25,7 @@ tab() {
 }
 
 value() {
-    dmt-peek -H -o value "$@" | xargs
+    dmt-peek -H -o value "$@" | paste -sd' '
 }
 
 state() {
@@ -312,13 +312,13 @@ spinning() {
 
 @test "zombies, kernel threads, processes that are gone" {
     spawn "$FIXTURES/parked" zombie
-    run -1 --separate-stderr dmt-peek -H "${READY##* }" 0x1000
+    run -3 --separate-stderr dmt-peek -H "${READY##* }" 0x1000
     [ -z "$output" ]
     [ "${#stderr_lines[@]}" = 1 ]
-    run ! dmt-peek -H -r gp "${READY##* }"
+    run -3 --separate-stderr dmt-peek -H -r gp "${READY##* }"
+    [[ -z $output && $stderr == *"it is a zombie"* ]]
     for pid in "${KTHREADS[@]}"; do
-        run --separate-stderr dmt-peek -H "$pid" 0x1000
-        [ "$status" = 1 ] || [ "$status" = 3 ]
+        run -3 --separate-stderr dmt-peek -H "$pid" 0x1000
         [ -z "$output" ]
         [ "${#stderr_lines[@]}" = 1 ]
         run -3 --separate-stderr dmt-peek -H -r gp "$pid"
@@ -343,13 +343,14 @@ spinning() {
         dmt-peek --raw "$PID" 0x600000000000,67108864 | { head -c 1000 >/dev/null; "$@"; cat >/dev/null; }
         return "${PIPESTATUS[0]}"
     }
+    again() { tell exec; [[ $(answer) == ready* ]]; }
+    end() { kill -KILL "$PID"; until [ "$(state "$PID")" = Z ]; do :; done; }
     for ((i = 0; i < $(scale 5 100); i++)); do
-        run -1 --separate-stderr meanwhile tell exec
+        run -1 --separate-stderr meanwhile again
         [ "${#stderr_lines[@]}" = 1 ]
         [[ $stderr == *": it has executed another program" ]]
-        answer >/dev/null # ready again
     done
-    run -1 --separate-stderr meanwhile kill -KILL "$PID"
+    run -1 --separate-stderr meanwhile end
     [ "$stderr" = "dmt-peek: $PID: 0x600000000000,67108864: no such process" ]
 }
 

@@ -163,7 +163,7 @@ def against_gdb(pid, ready):
     ours = [(r["value"], "" if r["points_to"] == "-" else r["points_to"])
             for r in peek("-f", "pointer", pid, f"0x{names['pointers'][0]:x},4")]
     assert ours == theirs and ours[1][1] == "numbers+8", (ours, theirs)
-    theirs = [line.split("\t", 1)[1].strip('"') for line in words.splitlines()][:5]
+    theirs = re.findall(r'\t"(.*)"$', words, re.M)
     ours = [undo(r["value"]).decode() for r in peek("-f", "string", pid, f"0x{names['words'][0]:x},5")]
     assert ours[:4] == theirs[:4] == ["one", "two", "", "four"], (ours, theirs)
     print(f"{len(asked)} commands of gdb")
