@@ -81,6 +81,7 @@ limits() {
 }
 
 @test "the process itself is told so" {
+    # shellcheck disable=SC2016
     spawn bash -c 'echo ready; while read -r line; do eval "$line"; done'
     dmt-limit -p "$PID" nofile=123 core=0 >/dev/null
     tell ulimit -Sn
@@ -176,7 +177,7 @@ limits() {
     need strace
     parked
     strace -qq -e signal=none -e trace=prlimit64,poll,ptrace -o "$BATS_TEST_TMPDIR/calls" dmt-limit "$PID" >/dev/null
-    ! grep -E "prlimit64\($PID|ptrace" "$BATS_TEST_TMPDIR/calls"
+    run ! grep -E "prlimit64\($PID|ptrace" "$BATS_TEST_TMPDIR/calls"
     strace -qq -e signal=none -e trace=prlimit64,poll -o "$BATS_TEST_TMPDIR/calls" dmt-limit "$PID" nofile=9 core=1 >/dev/null
     [ "$(sed 's/(.*//' "$BATS_TEST_TMPDIR/calls" | tail -6 | xargs)" = 'poll prlimit64 poll poll prlimit64 poll' ]
 }

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """dmt-map against /proc, read by another parser.
 
-    map.py equal PID [WORD...]   all columns of each mapping; the process must be at rest
-    map.py whole SECONDS PID     while it executes programs and changes mappings: each list is whole and of one program
+    map.py equal PID          all columns of each mapping; the process must be at rest
+    map.py shares PID         the same, but pss of pages that others share need not hold still
+    map.py whole SECONDS PID  while it executes programs and changes mappings: each list is whole and of one program
 """
 import os
 import re
@@ -64,21 +65,23 @@ def proc(pid):
     return want
 
 
-def difference(pid):
+def difference(pid, exact):
     before, have, after = proc(pid), rows(pid), proc(pid)
     if not len(before) == len(have) == len(after) or len(have) < 4:
         return "%d rows, %d mappings" % (len(have), len(after))
     for row, *wanted in zip(have, before, after):
         for name in COLUMNS.split(","):
+            if name == "pss" and not exact and int(row["pss"]) < int(row["rss"]):
+                continue
             if row[name] not in [want[name] for want in wanted]:
                 return "%s: %s: %r, not %r" % (row["start"], name, row[name], [want[name] for want in wanted])
     return None
 
 
-def equal(pid):
+def equal(pid, exact):
     # What is resident and shared moves with other processes: what moved between two looks is looked at again.
     end = time.monotonic() + 30
-    while (what := difference(pid)) and time.monotonic() < end:
+    while (what := difference(pid, exact)) and time.monotonic() < end:
         pass
     assert not what, what
     print("%d mappings" % len(rows(pid)))
@@ -103,7 +106,7 @@ def whole(seconds, pid):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "equal":
-        equal(int(sys.argv[2]))
+    if sys.argv[1] in ("equal", "shares"):
+        equal(int(sys.argv[2]), sys.argv[1] == "equal")
     else:
         whole(float(sys.argv[2]), int(sys.argv[3]))

@@ -39,7 +39,7 @@ gdbs() {
     local name i words bits file=$BATS_TEST_TMPDIR/gdb
     for name; do
         case $name in
-        st?) echo "echo $name \\n"; echo "info registers $name" ;;
+        st?) echo "info registers $name" ;;
         [xyz]mm*)
             case $name in z*) words=8 ;; y*) words=4 ;; *) words=2 ;; esac
             printf 'printf "is %s ' "$name"
@@ -47,7 +47,7 @@ gdbs() {
             printf '\\n"'
             for ((i = words - 1; i >= 0; i--)); do printf ', $%s.v%d_int64[%d]' "$name" "$words" "$i"; done
             echo ;;
-        *) echo "echo is $name \\ "; echo "output/x \$$name"; echo 'echo \n' ;;
+        *) printf 'echo is %s \\ \noutput/x $%s\necho \\n\n' "$name" "$name" ;;
         esac
     done >"$file"
     debugger -x "$file" | sed -nE 's/^is //p; s/^(st[0-7]) .*\(raw 0x([0-9a-f]+)\)$/\1 \2/p' | plain
@@ -231,11 +231,13 @@ values() {
 
 @test "only six calls see EINTR, however often registers are read and written" {
     spawn "$FIXTURES/eintr"
-    local i n
-    n=$(scale 100 2000)
-    for ((i = 0; i < n; i += 2)); do
+    local i value tids
+    mapfile -t tids < <(ls "/proc/$PID/task")
+    for ((i = 0; i < $(scale 100 2000); i++)); do
         dmt-peek -r gp "$PID" >"$BATS_TEST_TMPDIR/rows"
-        dmt-poke "$PID" %r15 "$(dmt-peek -H -o value "$PID/$PID" %r15)" >"$BATS_TEST_TMPDIR/rows" 2>&1 || :
+        TID=${tids[i % ${#tids[@]}]}
+        value=$(awk -F'\t' -v tid="$TID" '$2 == tid && $4 == "r15" { print $5 }' "$BATS_TEST_TMPDIR/rows")
+        dmt-poke "$PID/$TID" %r15 "$value" >"$BATS_TEST_TMPDIR/rows"
     done
     tell count
     local line seen=0 six=0
@@ -254,6 +256,10 @@ values() {
     is_as_before "$PID"
 }
 
+counted() {
+    od -An -tu8 "$1"
+}
+
 # restless MODE: reads its registers while it never stays the same.
 restless() {
     local i count=$BATS_TEST_TMPDIR/count.$1 before status
@@ -266,8 +272,8 @@ restless() {
     done
     soon is_as_before "$PID"
     kill -0 "$PID"
-    before=$(od -An -tu8 "$count")
-    soon eval '[ "$(od -An -tu8 "$count")" -gt $((before + 20)) ]'
+    before=$(counted "$count")
+    soon eval "[ \$(counted $count) -gt $((before + 20)) ]"
 }
 
 @test "threads that come and go at full speed" {

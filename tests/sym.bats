@@ -325,6 +325,18 @@ table_of() {
     [[ ${#stderr_lines[@]} = 1 && -z $output ]]
 }
 
+@test "without root: one's own process" {
+    need_root # to become somebody else
+    cp "$ME" "$BATS_TEST_TMPDIR/mine"
+    chmod -R a+rX "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+    nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    spawn "${nobody[@]}" "$BATS_TEST_TMPDIR/mine"
+    READY=" $READY"
+    addr=${READY##* a_static=} addr=${addr%% *}
+    [ "$("${nobody[@]}" dmt-sym -H -o addr "$PID" a_static)" = "$addr" ]
+    [ "$("${nobody[@]}" dmt-sym -H -o raw_name "$PID" "$addr")" = a_static ]
+}
+
 @test "the vdso: read from memory, what readelf finds in its bytes" {
     need readelf python3
     spawn "$ME"

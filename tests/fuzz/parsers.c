@@ -4,6 +4,8 @@
 #include "err.h"
 #include "esc.h"
 #include "ident.h"
+#include "limit.h"
+#include "maps.h"
 #include "num.h"
 #include "procfile.h"
 #include "sig.h"
@@ -33,8 +35,20 @@ static void signal_name(const char *text, size_t n)
     free(copy);
 }
 
+static void mappings(const char *text, size_t n)
+{
+    struct maps m = {0};
+    if (maps_parse(text, n, &m) == 0)
+        for (size_t i = 0; i < m.n; i++)
+            if (m.at[i].start >= m.at[i].end || (i > 0 && m.at[i].start < m.at[i - 1].end) ||
+                m.at[i].name + m.at[i].name_len > m.names.len || maps_find(&m, m.at[i].start) != &m.at[i])
+                abort();
+    maps_fini(&m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct limit limits[LIMITS];
     if (size == 0)
         return 0;
     const char *text = (const char *)data + 1;
@@ -48,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t at = 0;
     uint64_t v;
     int64_t i;
-    switch (data[0] % 10) {
+    switch (data[0] % 12) {
     case 0: return procfile_stat(text, n, &stat) > 0;
     case 1: return procfile_statm(text, n, &statm) > 0;
     case 2: return procfile_status(text, n, &status) > 0;
@@ -62,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 6: return ident_parse(text, n, &id) > 0;
     case 7: return num_int(text, n, INT64_MIN, INT64_MAX, &i) > 0;
     case 8: signal_name(text, n); return 0;
+    case 9: mappings(text, n); return 0;
+    case 10: return limits_parse(text, n, limits) > 0;
     default: round_trip(text, n); return 0;
     }
 }

@@ -565,11 +565,16 @@ static int change(struct regs *r, unsigned *changed, void *arg)
 {
     const struct edit *e = arg;
     const struct reg *reg = reg_find(e->name, strlen(e->name));
-    uint64_t value = (uint64_t)e->value + (strcmp(e->name, "pc") == 0 ? reg_pc(r) : 0);
-    unsigned char bytes[REG_BYTES_MAX] = {0};
+    unsigned char bytes[REG_BYTES_MAX] = {0}, found[REG_BYTES_MAX];
+    static uint64_t value;
+    if (changed) {
+        value = (uint64_t)e->value + (strcmp(e->name, "pc") == 0 ? reg_pc(r) : 0);
+        *changed = 1u << REGS_GP;
+    }
     memcpy(bytes, &value, sizeof value);
-    *changed = 1u << REGS_GP;
-    return reg_put(r, reg, bytes) < 0 ? -1 : 0;
+    if (changed)
+        return reg_put(r, reg, bytes);
+    return reg_get(r, reg, found) < 0 || memcmp(found, bytes, reg->size) != 0 ? -1 : 0; // what stands there now
 }
 
 static int refuse(struct regs *r, unsigned *changed, void *arg)
