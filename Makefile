@@ -37,7 +37,7 @@ DEPS_apt     = gcc make libc6-dev libelf-dev libdw-dev libiberty-dev
 DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutils-devel binutils-devel
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
-TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck
+TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils
 TESTS_apt    = $(TESTS) fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
 TESTS_dnf    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan

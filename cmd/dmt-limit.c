@@ -122,13 +122,14 @@ static int explain(struct limit_cmd *l, const struct limit_change *c, const stru
     const char *name = limit_kinds[c->kind].name;
     if (err_code() != EPERM)
         return -1;
-    if (geteuid() != 0 && proc_load(&l->procs, &l->process, PROC_OWNER) == 0 && (l->process.have & PROC_OWNER) &&
+    const char *cure = geteuid() == 0 ? "root lacks CAP_SYS_RESOURCE here" : "run as root";
+    if (proc_load(&l->procs, &l->process, PROC_OWNER) == 0 && (l->process.have & PROC_OWNER) &&
         l->process.euid != geteuid())
-        return err_set(EPERM, "cannot set %s: Operation not permitted (it runs as %s: run as that user or as root)", name,
-                       user_name(l->process.euid));
+        return err_set(EPERM, "cannot set %s: Operation not permitted (it runs as %s: %s)", name,
+                       user_name(l->process.euid), cure);
     if (c->has_hard && c->hard > old->hard)
-        return err_set(EPERM, "cannot set %s: Operation not permitted (only root raises a hard limit%s)", name,
-                       c->kind == RLIMIT_NOFILE ? ", and not beyond sysctl fs.nr_open" : "");
+        return err_set(EPERM, "cannot set %s: Operation not permitted (to raise a hard limit%s: %s)", name,
+                       c->kind == RLIMIT_NOFILE ? " up to sysctl fs.nr_open" : "", cure);
     return -1;
 }
 

@@ -66,32 +66,64 @@ static int true_names(int procdir, struct maps *m)
     CLEANUP_CLOSE int fd = -1;
     for (size_t i = 0; i < m->n; i++) {
         struct mapping *p = &m->at[i];
-        char name[4096 + 16]; // PATH_MAX, and ` (deleted)`
-        size_t len;
-        if (!memmem(maps_name(m, p), p->name_len, "\\012", 4) || p->name_len > sizeof name)
+        enum { NAME_MOST = 4096 + sizeof MAPS_DELETED }; // PATH_MAX
+        if (!memmem(maps_name(m, p), p->name_len, "\\012", 4))
             continue;
+        size_t len, at = m->names.len;
+        char *to = buf_room(&m->names, p->name_len > NAME_MOST ? p->name_len : NAME_MOST);
+        if (!to)
+            break;
         if (fd < 0)
             fd = openat(procdir, "maps", O_RDONLY | O_CLOEXEC);
-        if (fd >= 0 && query_name(fd, p, name, sizeof name, &len) == 0) {
-            if (p->deleted && len >= strlen(MAPS_DELETED))
-                len -= strlen(MAPS_DELETED);
-        } else {
-            len = unescape(name, maps_name(m, p), p->name_len);
-        }
-        p->name = m->names.len;
+        if (fd < 0 || query_name(fd, p, to, NAME_MOST, &len) < 0)
+            len = unescape(to, m->names.data + p->name, p->name_len);
+        else if (p->deleted && len >= strlen(MAPS_DELETED))
+            len -= strlen(MAPS_DELETED);
+        m->names.len += len;
+        p->name = at;
         p->name_len = len;
-        buf_add(&m->names, name, len);
     }
     return buf_ok(&m->names);
 }
 
+// Kernel threads and zombies have none: a size of 0 pages.
+static bool has_memory(int procdir)
+{
+    char pages;
+    CLEANUP_CLOSE int fd = openat(procdir, "statm", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && io_read(fd, &pages, 1) == 1 && pages != '0';
+}
+
+/*
+ * Once the address space is gone, by an end or by execve(2), its list ends wherever it was read: the list is whole if
+ * it can be begun again. 1: it is not.
+ */
+static int read_whole(int procdir, const char *file, struct buf *text)
+{
+    char again;
+    buf_reset(text);
+    CLEANUP_CLOSE int fd = openat(procdir, file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read_all(fd, text) < 0)
+        return -1;
+    return text->len > 0 ? pread(fd, &again, 1, 0) <= 0 : has_memory(procdir);
+}
+
 static int read_maps(int procdir, const char *file, struct maps *ret)
 {
+    enum { TRIES = 32 };
     CLEANUP_BUF struct buf text = {0};
     struct maps m = {0};
-    CLEANUP_CLOSE int fd = openat(procdir, file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read_all(fd, &text) < 0)
+    int cut = 1;
+    for (int i = 0; i < TRIES && cut > 0; i++) {
+        errno = 0;
+        cut = read_whole(procdir, file, &text);
+    }
+    if (cut < 0 && errno == 0)
+        return buf_ok(&text);
+    if (cut < 0)
         return errno == ENOENT || errno == ESRCH ? err_set(ESRCH, "no such process") : err_sys("cannot read its mappings");
+    if (cut > 0)
+        return err_set(EAGAIN, "cannot read its mappings: it executes program after program");
     if (maps_parse(text.data, text.len, &m) < 0 || true_names(procdir, &m) < 0) {
         maps_fini(&m);
         return -1;

@@ -106,13 +106,13 @@ static int open_at(objfile_read_fn *read, void *arg, uint64_t base, bool loaded,
     o->window_at = 0;
     o->window_len = 0;
     if (objfile_get(o, 0, &h, sizeof h.e32) < 0)
-        return -1;
+        return err_wrap("no ELF header");
     o->is64 = h.ident[EI_CLASS] == ELFCLASS64;
     if (memcmp(h.ident, ELFMAG, SELFMAG) != 0 || h.ident[EI_DATA] != BYTE_ORDER_HERE ||
         (!o->is64 && h.ident[EI_CLASS] != ELFCLASS32))
         return err_set(ENOEXEC, "not an ELF file");
     if (o->is64 && objfile_get(o, 0, &h, sizeof h.e64) < 0)
-        return -1;
+        return err_wrap("no ELF header");
 #define H(field) (o->is64 ? h.e64.field : h.e32.field)
     o->type = H(e_type);
     o->machine = H(e_machine);

@@ -56,8 +56,8 @@ static int do_symbols(struct answers *a, const struct name_query *q)
             for (size_t i = 1; i < t->n; i++) {
                 GElf_Sym sym;
                 uint32_t shndx;
-                const char *name;
-                symtab_at(t, i, &sym, &shndx, &name);
+                symtab_at(t, i, &sym, &shndx);
+                const char *name = symtab_name(t, &sym);
                 bool local = GELF_ST_BIND(sym.st_info) == STB_LOCAL;
                 bool undefined = shndx == SHN_UNDEF;
                 if (q && (local != (pass == 1) || undefined != !!(a->flags & SYM_UNDEFINED)))

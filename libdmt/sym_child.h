@@ -8,6 +8,7 @@
 #include "sym_impl.h"
 
 #include <gelf.h>
+#include <string.h>
 
 struct load {
     uint64_t offset, vaddr, filesz, memsz;
@@ -82,7 +83,25 @@ Elf *image_alt(struct image *m, const unsigned char *id, size_t n);
 /** The table of type SHT_SYMTAB or SHT_DYNSYM of a file; without one RET->elf is NULL. */
 NODISCARD int symtab_open(Elf *elf, uint32_t type, struct symtab *ret);
 void symtab_close(struct symtab *t);
-void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx, const char **name);
+// Inline: a pass over a table is nothing but these.
+static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx)
+{
+    if (t->is64) {
+        memcpy(ret, (const char *)t->syms + i * sizeof *ret, sizeof *ret);
+    } else {
+        Elf32_Sym s;
+        memcpy(&s, (const char *)t->syms + i * sizeof s, sizeof s);
+        *ret = (GElf_Sym){s.st_name, s.st_info, s.st_other, s.st_shndx, s.st_value, s.st_size};
+    }
+    *shndx = ret->st_shndx;
+    if (ret->st_shndx == SHN_XINDEX && t->xndx)
+        memcpy(shndx, (const char *)t->xndx + i * sizeof *shndx, sizeof *shndx);
+}
+
+static inline const char *symtab_name(const struct symtab *t, const GElf_Sym *sym)
+{
+    return sym->st_name < t->nstrings ? t->strings + sym->st_name : "";
+}
 
 /** The Elf inside of .gnu_debugdata, the image's to close, or NULL. */
 Elf *image_mini(struct image *m);

@@ -113,32 +113,51 @@ static bool is_mark(const struct image *m, const char *name)
            strchr("adtx", name[1]) && (!name[2] || name[2] == '.');
 }
 
-static void scan(const struct image *m, const struct symtab *t, const struct asked *at, size_t n, uint64_t bias,
-                 const size_t *section, struct found *found)
+// Whether its value is an address of code or data.
+static inline bool is_place(const struct candidate *c)
 {
-    bool rel = m->ehdr.e_type == ET_REL;
+    int type = GELF_ST_TYPE(c->sym.st_info);
+    return c->shndx != SHN_UNDEF && type != STT_SECTION && type != STT_FILE && type != STT_TLS &&
+           c->sym.st_shndx != SHN_COMMON && (c->sym.st_shndx != SHN_ABS || c->sym.st_size > 0);
+}
+
+// The symbols that contain an address. Most contain none: one branch that is seldom taken is what they cost.
+static void scan_sized(const struct image *m, const struct symtab *t, const struct asked *at, size_t n, uint64_t bias,
+                       const size_t *section, struct found *found)
+{
+    const uint64_t lowest = at[0].addr - bias, highest = at[n - 1].addr - bias;
     struct candidate c = {.tab = t};
     for (size_t i = 1; i < t->n; i++) {
-        symtab_at(t, i, &c.sym, &c.shndx, &c.name);
-        int type = GELF_ST_TYPE(c.sym.st_info);
-        if (c.shndx == SHN_UNDEF || c.sym.st_shndx == SHN_COMMON || type == STT_SECTION || type == STT_FILE ||
-            type == STT_TLS || (c.sym.st_shndx == SHN_ABS && c.sym.st_size == 0))
+        symtab_at(t, i, &c.sym, &c.shndx);
+        uint64_t v = c.sym.st_value, last = v + c.sym.st_size - 1;
+        if (!((v <= highest) & (last >= lowest) & (last >= v) & (c.sym.st_size > 0)) || !is_place(&c))
             continue;
-        uint64_t v = c.sym.st_value, last = v + (c.sym.st_size ? c.sym.st_size - 1 : 0);
-        size_t k = first_at(at, n, bias, v);
-        if (k == n || last < v)
+        c.name = symtab_name(t, &c.sym);
+        if (!c.name[0])
             continue;
-        if (c.sym.st_size == 0) {
-            // Sections do not overlap: if the first address above it is in another one, so are all others.
-            if (section[k] == c.shndx && c.name[0] && !is_mark(m, c.name))
-                offer(&found[k].sizeless, &c);
-            continue;
-        }
-        if (!rel && found[k].end < last)
-            found[k].end = last;
-        for (; k < n && at[k].addr - bias <= last; k++)
-            if ((!rel || section[k] == c.shndx) && c.name[0])
+        for (size_t k = first_at(at, n, bias, v); k < n && at[k].addr - bias <= last; k++)
+            if (m->ehdr.e_type != ET_REL || section[k] == c.shndx)
                 offer(&found[k].best, &c);
+    }
+}
+
+// Those without size, and where the others end.
+static void scan_sizeless(const struct image *m, const struct symtab *t, const struct asked *at, size_t n,
+                          uint64_t bias, const size_t *section, struct found *found)
+{
+    struct candidate c = {.tab = t};
+    for (size_t i = 1; i < t->n; i++) {
+        symtab_at(t, i, &c.sym, &c.shndx);
+        uint64_t v = c.sym.st_value, size = c.sym.st_size, last = v + size - (size > 0);
+        size_t k = is_place(&c) && last >= v ? first_at(at, n, bias, v) : n;
+        if (k == n)
+            continue;
+        if (size > 0 && m->ehdr.e_type != ET_REL && found[k].end < last)
+            found[k].end = last;
+        c.name = symtab_name(t, &c.sym);
+        // Sections do not overlap: if the first address above it is in another one, so are all others.
+        if (size == 0 && section[k] == c.shndx && c.name[0] && !is_mark(m, c.name))
+            offer(&found[k].sizeless, &c);
     }
 }
 
@@ -157,6 +176,12 @@ static const struct candidate *choose(struct found *found, const size_t *section
     return c->name && (c->sym.st_size || c->sym.st_value > found[i].end || found[i].end == 0) ? c : NULL;
 }
 
+static void find_sections(const struct symtab *t, const struct asked *at, size_t n, uint64_t bias, size_t *ret)
+{
+    for (size_t i = 0; i < n; i++)
+        ret[i] = section_of(t, at[i].addr - bias);
+}
+
 // N addresses of one place where the file is mapped.
 static int answer_place(struct answers *a, const struct asked *at, size_t n, uint64_t bias)
 {
@@ -165,10 +190,16 @@ static int answer_place(struct answers *a, const struct asked *at, size_t n, uin
     CLEANUP_FREE size_t *section = calloc(n ? n : 1, sizeof *section);
     if (!found || !section)
         return err_set(ENOMEM, "out of memory");
+    bool missing = false;
     for (size_t k = 0; k < m->ntabs; k++) {
-        for (size_t i = 0; i < n; i++)
-            section[i] = section_of(&m->tabs[k], at[i].addr - bias);
-        scan(m, &m->tabs[k], at, n, bias, section, found);
+        find_sections(&m->tabs[k], at, n, bias, section);
+        scan_sized(m, &m->tabs[k], at, n, bias, section, found);
+    }
+    for (size_t i = 0; i < n; i++)
+        missing |= !found[i].best.name;
+    for (size_t k = 0; k < m->ntabs && missing; k++) {
+        find_sections(&m->tabs[k], at, n, bias, section);
+        scan_sizeless(m, &m->tabs[k], at, n, bias, section, found);
     }
     for (size_t i = 0; i < n; i++) {
         const struct candidate *c = choose(found, section, i);

@@ -72,21 +72,6 @@ void symtab_close(struct symtab *t)
     t->sections = NULL;
 }
 
-void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx, const char **name)
-{
-    if (t->is64) {
-        memcpy(ret, (const Elf64_Sym *)t->syms + i, sizeof *ret);
-    } else {
-        Elf32_Sym s;
-        memcpy(&s, (const Elf32_Sym *)t->syms + i, sizeof s);
-        *ret = (GElf_Sym){s.st_name, s.st_info, s.st_other, s.st_shndx, s.st_value, s.st_size};
-    }
-    *shndx = ret->st_shndx;
-    if (ret->st_shndx == SHN_XINDEX && t->xndx)
-        memcpy(shndx, (const Elf32_Word *)t->xndx + i, sizeof *shndx);
-    *name = ret->st_name < t->nstrings ? t->strings + ret->st_name : "";
-}
-
 static bool add_table(struct image *m, Elf *elf, uint32_t type)
 {
     if (elf && m->ntabs < ARRAY_LEN(m->tabs) && symtab_open(elf, type, &m->tabs[m->ntabs]) == 0 &&

@@ -75,7 +75,7 @@ int core_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret)
     }
     for (enum reg_set set = 0; set < REG_SETS && !ret->have; set++)
         if (sets & 1u << set)
-            return err_set(ENOTSUP, "the core has no %s registers of %d", reg_set_names[set], tid);
+            return err_set(ENOTSUP, "the core has no %s registers", reg_set_names[set]);
     return 0;
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 // A process has 65,530 mappings (vm.max_map_count) and 32,768 threads of five notes unless root wants more.
-enum { PHDRS_MAX = 1 << 20, NOTES_MAX = 1 << 19, NOTE_SEGMENTS_MAX = 16 };
+enum { PHDRS_MAX = 1 << 20, NOTES_MAX = 1 << 19, NOTES_SIZE_MAX = 512 << 20, NOTE_SEGMENTS_MAX = 16 };
 
 void core_index_fini(struct core_index *c)
 {
@@ -126,12 +126,17 @@ static int read_segments(struct objfile *o, struct core_notes *notes)
 {
     struct objfile_phdr note[NOTE_SEGMENTS_MAX];
     size_t nnotes = 0;
+    uint64_t size = 0;
     for (uint32_t i = 0; i < o->phnum; i++) {
         struct objfile_phdr p;
         if (objfile_phdr(o, i, &p) < 0 || (p.type == PT_LOAD && add_load(notes->index, &p) < 0))
             return -1;
-        if (p.type == PT_NOTE && nnotes < NOTE_SEGMENTS_MAX)
-            note[nnotes++] = p;
+        if (p.type != PT_NOTE || nnotes == NOTE_SEGMENTS_MAX)
+            continue;
+        note[nnotes++] = p;
+        if (p.filesz > NOTES_SIZE_MAX - size)
+            return err_set(ENOEXEC, "a core with more than %d MiB of notes", NOTES_SIZE_MAX >> 20);
+        size += p.filesz;
     }
     for (size_t i = 0; i < nnotes; i++)
         if (objfile_each_note(o, note[i].offset, note[i].filesz, note[i].align, NOTES_MAX - notes->n, core_take_note, notes) < 0)

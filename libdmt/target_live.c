@@ -179,18 +179,28 @@ static int write_all(int fd, uint64_t addr, const char *from, size_t n, size_t *
     return 0;
 }
 
+// What the kernel's EIO means (Linux 6.12: CONFIG_PROC_MEM_ALWAYS_FORCE, proc_mem.force_override).
+static const char *why_not(const struct live *l, uint64_t addr, int code)
+{
+    const struct mapping *m = maps_find(&l->looked, addr);
+    if (code != EIO || !m || (m->perms & MAP_WRITE))
+        return strerror(code);
+    return m->perms & MAP_IS_SHARED ? "shared pages that may not be written change for others too"
+                                    : "this kernel does not let read-only pages be written through /proc/PID/mem";
+}
+
 static int live_write(struct target *t, uint64_t addr, const void *from, size_t n)
 {
     struct live *l = live_of(t);
     CLEANUP_CLOSE int fd = -1;
-    CLEANUP_FREE char *old = malloc(n);
-    if (!old)
-        return err_set(ENOMEM, "out of memory");
+    CLEANUP_BUF struct buf old = {0};
+    if (!buf_room(&old, n))
+        return buf_ok(&old);
     // Opened first: what is read then is of the same address space, or reading fails.
     if (open_mm_file(l, "mem", O_RDWR, &fd) < 0)
         return -1;
-    for (size_t have = 0, got; have < n; have += got)
-        if (target_read(t, addr + have, old + have, n - have, &got) < 0)
+    for (size_t got; old.len < n; old.len += got)
+        if (target_read(t, addr + old.len, old.data + old.len, n - old.len, &got) < 0)
             return -1;
     size_t done, undone;
     if (write_all(fd, addr, from, n, &done) == 0)
@@ -198,10 +208,9 @@ static int live_write(struct target *t, uint64_t addr, const void *from, size_t 
     int code = errno;
     if (code == ESRCH && l->mem >= 0)
         return memory_gone(l);
-    if (write_all(fd, addr, old, done, &undone) < 0)
-        return err_set(code, "cannot write at 0x%llx: %s; what was written before it stays",
-                       (unsigned long long)(addr + done), strerror(code));
-    return err_set(code, "cannot write at 0x%llx: %s", (unsigned long long)(addr + done), strerror(code));
+    const char *rest = write_all(fd, addr, old.data, done, &undone) < 0 ? "; what was written before it stays" : "";
+    return err_set(code, "cannot write at 0x%llx: %s%s", (unsigned long long)(addr + done),
+                   why_not(l, addr + done, code), rest);
 }
 
 // --- threads ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static struct mounts *mounts(struct live *l)
+static struct mounts *checked(struct live *l)
 {
     return l->base.options.remote_fs ? NULL : &l->mounts;
 }
@@ -30,12 +30,12 @@ int live_open_path(struct target *t, const char *path, int *ret)
     struct live *l = live_of(t);
     CLEANUP_CLOSE int root = -1;
     CLEANUP_CLOSE int fd = -1;
-    if (open_root(l, &root) < 0 || walk_open(mounts(l), root, path, &fd) < 0)
+    if (open_root(l, &root) < 0 || walk_open(checked(l), root, path, &fd) < 0)
         return -1;
-    return walk_read(mounts(l), fd, ret);
+    return walk_read(checked(l), fd, ret);
 }
 
-// Whether FD is the file that is mapped there. An open of another kind might change its times.
+// Whether FD is the file that is mapped there.
 static bool is_mapped(struct live *l, const struct mapping *m, int fd)
 {
     struct statx st;
@@ -44,7 +44,8 @@ static bool is_mapped(struct live *l, const struct mapping *m, int fd)
            mounts_device(&l->mounts, fd, &major, &minor) == 0 && major == m->major && minor == m->minor;
 }
 
-// By the descriptor that the kernel keeps of it: for root, and right whatever became of its name.
+// What the kernel keeps of it: for root, and right whatever became of its name. Not compared: before Linux 6.8 the
+// list has the device and inode of the file below an overlay, and the descriptor those of the overlay.
 static int open_map_file(struct live *l, const struct mapping *m)
 {
     char name[64];
@@ -54,17 +55,17 @@ static int open_map_file(struct live *l, const struct mapping *m)
 }
 
 // By a name below a root, if that leads to the same file. The kernel shows paths as we see them where it can.
-static int open_named(struct live *l, const struct mapping *m, const char *path)
+static int open_named(struct live *l, struct mounts *mounts, const struct mapping *m, const char *path)
 {
     CLEANUP_CLOSE int theirs = -1;
     CLEANUP_CLOSE int ours = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     CLEANUP_CLOSE int fd = -1;
-    if (open_root(l, &theirs) == 0 && walk_open(mounts(l), theirs, path, &fd) == 0 && is_mapped(l, m, fd))
+    if (open_root(l, &theirs) == 0 && walk_open(mounts, theirs, path, &fd) == 0 && is_mapped(l, m, fd))
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0)
         close(fd);
     fd = -1;
-    if (ours >= 0 && walk_open(mounts(l), ours, path, &fd) == 0 && is_mapped(l, m, fd))
+    if (ours >= 0 && walk_open(mounts, ours, path, &fd) == 0 && is_mapped(l, m, fd))
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
     return -1;
 }
@@ -95,17 +96,13 @@ int live_open_file(struct target *t, const struct mapping *m, int *ret)
         return err_set(ENOENT, "no file is mapped there");
     CLEANUP_FREE char *path = copy_name(&t->maps, m, "");
     CLEANUP_CLOSE int fd = open_map_file(l, m);
-    if (fd >= 0 && !is_mapped(l, m, fd)) { // another one since the mappings were read
-        close(fd);
-        return err_set(ESRCH, "the mapping is gone");
-    }
     if (fd < 0)
         fd = open_exe(l, m);
     if (fd < 0 && path)
-        fd = open_named(l, m, path);
+        fd = open_named(l, checked(l), m, path);
     if (fd < 0)
         return err_set(ENOENT, "the file that is mapped there cannot be reached by its name: root can open it");
-    return walk_read(mounts(l), fd, ret);
+    return walk_read(checked(l), fd, ret);
 }
 
 // A name that ends like a deleted file's: of one that was deleted, or is called so.
@@ -117,7 +114,7 @@ static bool is_called_so(struct live *l, const struct maps *maps, const struct m
     struct statx st;
     if (file >= 0 && statx(file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &st) == 0 && st.stx_nlink == 0)
         return false;
-    named = path ? open_named(l, m, path) : -1;
+    named = path ? open_named(l, &l->mounts, m, path) : -1;
     return named >= 0;
 }
 

@@ -160,23 +160,25 @@ static int seize(pid_t tid)
 
 /*
  * EAGAIN: since Linux 6.19 a process that executes a program refuses a tracer that might have to wait. EPERM passes
- * by where the number changed hands meanwhile, from a first thread that ended to the one that executed a program, or
- * where another tracer has just let go.
+ * by where another tracer has just let go, and where the number has changed hands: a PTRACE_SEIZE that had to wait
+ * while a thread executed a program is about the first thread of before, which has ended. Then the new one has just
+ * begun, so the next try comes at once.
  */
 static int seize_by(pid_t tid, const struct alarm *a)
 {
     const struct timespec tick = {0, 1000000};
     struct task task;
-    for (unsigned again = 0;;) {
+    for (unsigned tries = 1;; tries++) {
         int code = seize(tid);
         may_jump = 0;
-        if (code == EPERM && again++ < 3 && read_task(tid, &task) == 0 && !task.tracer && !task.ended && !task.zombie)
-            code = EAGAIN;
-        if (code != EAGAIN)
+        if (code == EPERM && (read_task(tid, &task) < 0 || task.ended))
+            return ESRCH;
+        if (code != EAGAIN && (code != EPERM || task.tracer || task.zombie || tries >= 20))
             return code;
         if (alarm_over(a))
             return ETIMEDOUT;
-        (void)nanosleep(&tick, NULL);
+        if (code == EAGAIN)
+            (void)nanosleep(&tick, NULL);
     }
 }
 

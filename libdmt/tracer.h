@@ -36,7 +36,7 @@ void tracer_release(struct tracee *t);
  */
 NODISCARD int tracer_regs(const struct tracee *t, unsigned sets, struct regs *ret);
 
-/** Writes sets; fp and vector not both (reg_join). -1 with ESRCH, EINVAL a value that the processor forbids. */
+/** Writes sets; fp and vector not both (reg_join). -1 with ESRCH, EPERM a value that the kernel refuses. */
 NODISCARD int tracer_set_regs(const struct tracee *t, unsigned sets, const struct regs *r);
 
 #endif

@@ -9,12 +9,19 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
-static int failed(int code, const char *what, enum reg_set set)
+static int cannot_read(int code, enum reg_set set)
 {
     if (code == ESRCH)
         return err_set(ESRCH, "no such thread");
     errno = code;
-    return err_sys("cannot %s its %s registers", what, reg_set_names[set]);
+    return err_sys("cannot read its %s registers", reg_set_names[set]);
+}
+
+static int cannot_write(int code, enum reg_set set)
+{
+    if (code == ESRCH)
+        return err_set(ESRCH, "no such thread");
+    return err_set(EPERM, "the kernel refuses a value of its %s registers: %s", reg_set_names[set], strerror(code));
 }
 
 static int peek(pid_t tid, size_t at, long *ret)
@@ -51,7 +58,7 @@ int tracer_regs(const struct tracee *t, unsigned sets, struct regs *ret)
     _Alignas(8) char gp[1024];
     struct iovec iov = {gp, sizeof gp};
     if (ptrace(PTRACE_GETREGSET, t->tid, reg_source(REGS_GP).note, &iov) < 0)
-        return failed(errno, "read", REGS_GP);
+        return cannot_read(errno, REGS_GP);
     if (iov.iov_len != reg_source(REGS_GP).size)
         return err_set(ENOTSUP, "it is a 32-bit thread: its registers are not known here");
     ret->have = 0;
@@ -68,7 +75,7 @@ int tracer_regs(const struct tracee *t, unsigned sets, struct regs *ret)
         if (code == ENODEV || code == EINVAL || code == EIO)
             continue; // this machine or kernel has no such set
         if (code)
-            return failed(code, "read", (enum reg_set)i);
+            return cannot_read(code, (enum reg_set)i);
         if (buf_ok(to) < 0)
             return -1;
         ret->have |= 1u << i;
@@ -109,7 +116,7 @@ int tracer_set_regs(const struct tracee *t, unsigned sets, const struct regs *r)
     for (unsigned i = 0; i < REG_SETS; i++) {
         int code = sets >> i & 1 ? set_set(t->tid, (enum reg_set)i, &r->set[i]) : 0;
         if (code)
-            return failed(code, "write", (enum reg_set)i);
+            return cannot_write(code, (enum reg_set)i);
     }
     return 0;
 }

@@ -96,3 +96,25 @@ field() {
         NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) at = i; if (!at) { print "no column " want; exit 1 } next }
         { print $at }'
 }
+
+# take_gcore PID FILE: a core that gdb writes.
+take_gcore() {
+    need gcore gdb
+    gcore -o "$2" "$1" >/dev/null 2>&1 3>&- </dev/null
+    mv "$2.$1" "$2"
+}
+
+# take_kernel_core PID FILE: the core that the kernel writes of a process that works in this directory; its end.
+take_kernel_core() {
+    local pattern
+    pattern=$(cat /proc/sys/kernel/core_pattern)
+    case $pattern in
+    *[\|/]*) skip "core_pattern is $pattern: no core here" ;;
+    esac
+    kill -ABRT "$1"
+    wait "$1" 2>/dev/null || true
+    local file
+    file=$(find . -maxdepth 1 -name "${pattern%%%*}*" -newer "$OUT.ready" | head -n 1)
+    [ -n "$file" ] || { echo "no core here: $(ls)" >&2; return 1; }
+    [ "$file" -ef "$2" ] || mv "$file" "$2"
+}

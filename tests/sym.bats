@@ -152,16 +152,18 @@ table_of() {
     build with
     objcopy --only-keep-debug "$BATS_TEST_TMPDIR/with" "$BATS_TEST_TMPDIR/with.debug"
     objcopy --strip-debug --add-gnu-debuglink="$BATS_TEST_TMPDIR/with.debug" "$BATS_TEST_TMPDIR/with"
-    opens() {
+    # Whether it opens a debug file: yes or no.
+    opens_debug() {
         strace -f -qq -e signal=none -e trace=open,openat,openat2 -o "$BATS_TEST_TMPDIR/calls" "$@" >/dev/null
-        ! grep -q -F -e with.debug -e /usr/lib/debug "$BATS_TEST_TMPDIR/calls"
+        if grep -q -F -e with.debug -e /usr/lib/debug "$BATS_TEST_TMPDIR/calls"; then echo yes; else echo no; fi
     }
-    opens dmt-sym "$BATS_TEST_TMPDIR/with" main 0x1234 || [ "$?" = 0 ]
-    ! opens dmt-sym -s "$BATS_TEST_TMPDIR/with" main
+    [ "$(opens_debug dmt-sym "$BATS_TEST_TMPDIR/with" main)" = no ]
+    [ "$(opens_debug dmt-sym "$BATS_TEST_TMPDIR/with")" = no ]
+    [ "$(opens_debug dmt-sym -s "$BATS_TEST_TMPDIR/with" main)" = yes ]
     [ "$(dmt-sym -H -o file "$BATS_TEST_TMPDIR/with" main | sed 's,.*/,,')" = symbols.c ]
     strip "$BATS_TEST_TMPDIR/with"
     objcopy --add-gnu-debuglink="$BATS_TEST_TMPDIR/with.debug" "$BATS_TEST_TMPDIR/with"
-    ! opens dmt-sym "$BATS_TEST_TMPDIR/with" main
+    [ "$(opens_debug dmt-sym "$BATS_TEST_TMPDIR/with" main)" = yes ]
 }
 
 @test "separate debug files: by build-id, by link with its checksum; another program's is not taken" {
@@ -215,7 +217,7 @@ table_of() {
     objcopy --add-section .gnu_debugdata=mini.xz whole mine
     strip mine -o stripped --keep-section=.gnu_debugdata
     readelf -SW stripped | grep -q gnu_debugdata
-    ! readelf -SW stripped | grep -q ' \.symtab '
+    [ "$(readelf -SW stripped | grep -c ' \.symtab ')" = 0 ]
     for name in a_static main chosen; do
         [ "$(dmt-sym -H -o value,size,bind stripped $name)" = "$(dmt-sym -H -o value,size,bind whole $name)" ]
         at=$(dmt-sym -H -o addr whole $name)
@@ -232,6 +234,26 @@ table_of() {
     objcopy --update-section .gnu_debugdata=bomb.xz stripped bad
     run --separate-stderr timeout 60 dmt-sym -H -o name bad main
     [[ $status = 0 && $output = main || $status = 1 && $stderr == *'took longer than'* ]]
+}
+
+@test "SYMBOL+OFF, SYMBOL-OFF and FILE:LINE are addresses" {
+    need objdump
+    a=$(dmt-sym -H -o addr "$ME" main)
+    [ "$(dmt-sym -H -o addr,name,offset "$ME" main+4)" = "$(printf '%#x' $((a + 4)))"$'\tmain\t0x4' ]
+    [ "$(dmt-sym -H -o addr,offset "$ME" "'main'+0x10")" = "$(printf '%#x' $((a + 16)))"$'\t0x10' ]
+    [ "$(dmt-sym -H -o addr "$ME" main+4-4 2>/dev/null || echo none)" = none ]
+    # Each address of a line has a row of that line in the table; the first of these is among them.
+    line=$(grep -n 'return a_weak(x) + y' "$BATS_TEST_DIRNAME/fixtures/symbols.c" | cut -d: -f1)
+    dmt-sym -H -o addr "$ME" "symbols.c:$line" | sort >"$BATS_TEST_TMPDIR/ours"
+    objdump --dwarf=decodedline "$ME" | awk -v line="$line" '$1 == "symbols.c" && $2 == line { print $3 }' | sort -u >"$BATS_TEST_TMPDIR/rows"
+    [ "$(head -1 "$BATS_TEST_TMPDIR/ours")" = "$(head -1 "$BATS_TEST_TMPDIR/rows")" ]
+    [ -z "$(comm -23 "$BATS_TEST_TMPDIR/ours" "$BATS_TEST_TMPDIR/rows")" ]
+    dmt-sym -H -o raw_name "$ME" "symbols.c:$line" | grep -qx _ZN6figure6Circle4areaEii
+    # A line without code: the next one.
+    [ "$(dmt-sym -H -o addr "$ME" "fixtures/symbols.c:$((line - 1))" | head -1)" != "" ]
+    run -1 --separate-stderr dmt-sym "$ME" nosuch.c:1
+    [ "$stderr" = "dmt-sym: $ME: no symbol nosuch.c:1" ]
+    run -1 dmt-sym "$ME" "ymbols.c:$line"
 }
 
 # --- processes ---------------------------------------------------------------------------------
@@ -301,6 +323,18 @@ table_of() {
     spawn "$ME"
     run -3 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups dmt-sym -H "$PID" main
     [[ ${#stderr_lines[@]} = 1 && -z $output ]]
+}
+
+@test "without root: one's own process" {
+    need_root # to become somebody else
+    cp "$ME" "$BATS_TEST_TMPDIR/mine"
+    chmod -R a+rX "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+    nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    spawn "${nobody[@]}" "$BATS_TEST_TMPDIR/mine"
+    READY=" $READY"
+    addr=${READY##* a_static=} addr=${addr%% *}
+    [ "$("${nobody[@]}" dmt-sym -H -o addr "$PID" a_static)" = "$addr" ]
+    [ "$("${nobody[@]}" dmt-sym -H -o raw_name "$PID" "$addr")" = a_static ]
 }
 
 @test "the vdso: read from memory, what readelf finds in its bytes" {
@@ -450,7 +484,7 @@ table_of() {
     [ "$(dmt-sym -H -o name evil $'evil\e[31m\a\tb')" = 'evil\x1b[31m\x07\tb' ]
     at=$(dmt-sym -H -o addr "$ME" a_data)
     [ "$(dmt-sym -H -o name evil "$at")" = "$long" ]
-    ! dmt-sym evil | LC_ALL=C grep -q "[$(printf '\001-\010\013-\037\177')]"
+    [ "$(dmt-sym evil | LC_ALL=C grep -c "[$(printf '\001-\010\013-\037\177')]")" = 0 ]
     run -1 --separate-stderr dmt-sym evil $'no\e[31msuch'
     [ "$stderr" = 'dmt-sym: evil: no symbol no\x1b[31msuch' ]
 }

@@ -4,7 +4,12 @@
 #include "err.h"
 #include "esc.h"
 #include "ident.h"
+<<<<<<< HEAD
 #include "location.h"
+=======
+#include "limit.h"
+#include "maps.h"
+>>>>>>> target-work
 #include "num.h"
 #include "procfile.h"
 #include "sig.h"
@@ -35,6 +40,7 @@ static void signal_name(const char *text, size_t n)
     free(copy);
 }
 
+<<<<<<< HEAD
 // All that it says lies within the text.
 static void location_text(const char *text, size_t n)
 {
@@ -72,10 +78,22 @@ static void typed_value(const char *text, size_t n)
     if (value_parse(buf_cstr(is_text ? &field : &shown), &format, &again) < 0 || again.len != bytes.len ||
         memcmp(again.data, bytes.data, bytes.len) != 0)
         abort();
+=======
+static void mappings(const char *text, size_t n)
+{
+    struct maps m = {0};
+    if (maps_parse(text, n, &m) == 0)
+        for (size_t i = 0; i < m.n; i++)
+            if (m.at[i].start >= m.at[i].end || (i > 0 && m.at[i].start < m.at[i - 1].end) ||
+                m.at[i].name + m.at[i].name_len > m.names.len || maps_find(&m, m.at[i].start) != &m.at[i])
+                abort();
+    maps_fini(&m);
+>>>>>>> target-work
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct limit limits[LIMITS];
     if (size == 0)
         return 0;
     const char *text = (const char *)data + 1;
@@ -103,8 +121,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 6: return ident_parse(text, n, &id) > 0;
     case 7: return num_int(text, n, INT64_MIN, INT64_MAX, &i) > 0;
     case 8: signal_name(text, n); return 0;
+<<<<<<< HEAD
     case 9: location_text(text, n); return 0;
     case 10: typed_value(text, n); return 0;
+=======
+    case 9: mappings(text, n); return 0;
+    case 10: return limits_parse(text, n, limits) > 0;
+>>>>>>> target-work
     default: round_trip(text, n); return 0;
     }
 }

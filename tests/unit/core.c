@@ -269,13 +269,15 @@ static void make_good(struct maker *m, const char *module, uint64_t sp)
         {MODULE + PAGE, MODULE + 4 * PAGE, 1, module},
         {MODULE + 4 * PAGE, MODULE + 5 * PAGE, 1, module},
         {MODULE + 5 * PAGE, MODULE + 6 * PAGE, 1, module},
-        {MODULE + 7 * PAGE, MODULE + 8 * PAGE, 1, module},
+        {MODULE + 7 * PAGE, MODULE + 9 * PAGE, 1, module},
+        {MODULE + 9 * PAGE, MODULE + 10 * PAGE, 1, "/other"},
         {HEAP + PAGE, HEAP + 2 * PAGE, 5, "/dev/zero (deleted)"},
     };
     memset(stack, 's', sizeof stack);
     (void)make_module(page, "build-01");
     add_thread(m, 3, sp);
     add_pid(m, 7);
+    add_note(m, "CORE", NT_SIGINFO, "the signal that ended it", 24);
     add_note(m, "CORE", NT_AUXV, aux, sizeof aux);
     add_files(m, files, ARRAY_LEN(files));
     add_thread(m, 1, sp);
@@ -284,6 +286,7 @@ static void make_good(struct maker *m, const char *module, uint64_t sp)
     add_load(m, MODULE + PAGE, 3 * PAGE, PF_R | PF_X, NULL, 0);
     add_load(m, MODULE + 4 * PAGE, PAGE, PF_R | PF_W, NULL, 0);
     add_load(m, MODULE + 5 * PAGE, PAGE, PF_R, NULL, 0);
+    add_load(m, MODULE + 8 * PAGE, PAGE, PF_R | PF_W, stack, PAGE);
     add_load(m, HEAP, 2 * PAGE, PF_R | PF_W, stack, 2 * PAGE);
     add_load(m, HEAP + 2 * PAGE, 2 * PAGE, PF_R | PF_W, stack, PAGE);
     add_load(m, 0x70000000, PAGE, PF_R | PF_X, stack, PAGE);
@@ -308,10 +311,15 @@ static void test_good(const struct buf *core, const char *module)
     check(target_auxv(t, AT_ENTRY, &v) == 0 && v == MODULE + 0x10);
     check(target_auxv(t, AT_UID, &v) == -1 && err_code() == ENOENT);
     check(target_write(t, STACK, "x", 1) == -1 && err_code() == ENOTSUP && strstr(err_text(), "core file"));
+    const struct core_thread *ended = core_find_thread(&core_of(t)->index, 3);
+    check(ended && ended->siginfo.n == 24 && memcmp(core->data + ended->siginfo.at, "the signal that", 15) == 0);
     t->id.ntids = 1;
     t->id.tids[0] = (struct tid_range){2, 9};
     buf_reset(&b);
     check(target_each_thread(t, list_thread, &b) == 0 && is(&b, "2 3 "));
+    t->id.tids[0] = (struct tid_range){1, 2};
+    buf_reset(&b);
+    check(target_each_thread(t, list_thread, &b) == 0 && is(&b, "1 2 "));
     t->id.tids[0] = (struct tid_range){9, 9};
     check(target_each_thread(t, list_thread, &b) == -1 && err_code() == ESRCH);
 
@@ -322,12 +330,14 @@ static void test_good(const struct buf *core, const char *module)
                "404000-405000 rw 1000 %s\n"
                "405000-406000 r 1000 %s\n"
                "407000-408000 ? 1000 %s\n"
+               "408000-409000 rw 2000 %s\n"
+               "409000-40a000 ? 1000 /other\n"
                "10000000-10001000 rw 0 \n"
                "10001000-10002000 rw 5000 /dev/zero (gone)\n"
                "10002000-10004000 rw 0 \n"
                "70000000-70001000 rx 0 [vdso]\n"
                "7ff00000-7ff02000 rw 0 [stack]\n",
-               module, module, module, module, module);
+               module, module, module, module, module, module);
     check(maps_are(t, buf_cstr(&b)));
 
     check(reads(t, STACK, 2 * PAGE, 's', 2 * PAGE) && reads(t, STACK + 2 * PAGE - 1, 9, 's', 1));
@@ -342,7 +352,12 @@ static void test_good(const struct buf *core, const char *module)
     check(reads_not(t, MODULE + 3 * PAGE, EIO, "the file ends before"));
     check(reads_not(t, MODULE + 4 * PAGE, EIO, "may have differed"));
     check(reads(t, MODULE + 5 * PAGE, 2 * PAGE, 'c', PAGE));
-    check(reads(t, MODULE + 7 * PAGE, 2 * PAGE, 'c', PAGE)); // gcore leaves the segment out
+    // gcore leaves the segment out; another may follow it.
+    char both[2 * PAGE];
+    size_t got;
+    check(target_read(t, MODULE + 7 * PAGE, both, sizeof both, &got) == 0 && got == sizeof both);
+    check(both[0] == 'c' && both[PAGE - 1] == 'c' && both[PAGE] == 's' && both[2 * PAGE - 1] == 's');
+    check(reads_not(t, MODULE + 9 * PAGE, EIO, "/other: its first page was not mapped"));
 
     const struct maps *maps;
     int fd = -1;
@@ -456,7 +471,7 @@ static void test_cut(void)
         }
         whole++;
         ask_all(t);
-        check(reads_not(t, STACK + 2 * PAGE - 16, EIO, "cut off"));
+        check(reads_not(t, STACK + 2 * PAGE - 16, EIO, "was dumped, but the core file is cut off"));
         target_close(t);
     }
     check(whole > 100);
@@ -465,6 +480,7 @@ static void test_cut(void)
 // Segments, one after another, as many as a process may have and more.
 static double open_seconds(struct maker *m, size_t *mappings)
 {
+    enum { NAMES_MAX = 100000 };
     CLEANUP_BUF struct buf core = {0};
     struct target *t;
     const struct maps *maps;
@@ -480,6 +496,7 @@ static double open_seconds(struct maker *m, size_t *mappings)
     *mappings = done == 0 && target_maps(t, &maps) == 0 ? maps->n : 0;
     if (done == 0)
         ask_all(t);
+    check(*mappings == 0 || maps->names.len < NAMES_MAX);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
     if (done == 0)
         target_close(t);
@@ -496,7 +513,9 @@ static void test_many(void)
     for (int shape = 0; shape < 5; shape++) {
         CLEANUP_MAKER struct maker m = {0};
         add_thread(&m, 1, 0);
-        const struct file_entry wide = {PAGE, PAGE * (MANY + 1UL), 0, "/a"};
+        static char name[4001];
+        memset(name, 'n', sizeof name - 1);
+        const struct file_entry wide = {PAGE, PAGE * (MANY + 1UL), 0, name};
         if (shape == 4) // each a part of one file with a long name
             add_files(&m, &wide, 1);
         for (uint64_t i = 0; i < MANY; i++) {
@@ -536,7 +555,7 @@ static void test_many(void)
     check(open_seconds(&same, &n) < 2 && n == 1);
 }
 
-// A file of 4 GiB and more, all of it notes that are holes.
+// Files of some GiB that are holes.
 static void test_sparse(void)
 {
     struct {
@@ -545,7 +564,7 @@ static void test_sparse(void)
     } core = {
         .h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB}, .e_type = ET_CORE,
               .e_machine = (uint16_t)reg_machine, .e_phoff = sizeof core.h, .e_phnum = 1, .e_phentsize = sizeof core.note},
-        .note = {.p_type = PT_NOTE, .p_offset = PAGE, .p_filesz = 5ULL << 30},
+        .note = {.p_type = PT_NOTE, .p_offset = PAGE, .p_filesz = 4ULL << 30},
     };
     const Elf64_Nhdr far = {0, PAGE - sizeof far, 77};
     char path[64];
@@ -557,8 +576,11 @@ static void test_sparse(void)
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     check(ftruncate(fd, 6LL << 30) == 0);
     clock_gettime(CLOCK_MONOTONIC, &a);
-    check(target_open(NULL, &o, &options, &t) == -1 && err_code() == ENOEXEC && strstr(err_text(), "notes"));
-    // One note a page.
+    check(target_open(NULL, &o, &options, &t) == -1 && err_code() == ENOEXEC && strstr(err_text(), "MiB of notes"));
+    // As much as is looked at: empty notes first, then one a page.
+    core.note.p_filesz = 512 << 20;
+    check(pwrite(fd, &core, sizeof core, 0) == sizeof core);
+    check(target_open(NULL, &o, &options, &t) == -1 && err_code() == ENOEXEC && strstr(err_text(), "524287 notes"));
     for (off_t i = 1; i < 20000; i++)
         check(pwrite(fd, &far, sizeof far, i * PAGE) == sizeof far);
     check(target_open(NULL, &o, &options, &t) == -1 && err_code() == ENOEXEC);
@@ -613,6 +635,44 @@ static void test_lying_files(void)
     target_close(t);
 }
 
+// What says the same thing twice.
+static void test_overlaps(void)
+{
+    char bytes[2 * PAGE];
+    memset(bytes, 'a', PAGE);
+    memset(bytes + PAGE, 'b', PAGE);
+    CLEANUP_MAKER struct maker m = {0};
+    CLEANUP_BUF struct buf core = {0}, tids = {0};
+    struct target *t;
+    for (pid_t tid = 5; tid > 2; tid--) {
+        add_thread(&m, tid, 0);
+        add_thread(&m, 4, 0);
+    }
+    // The one that begins first has the page that both have.
+    add_load(&m, 0x2000, 2 * PAGE, PF_R, bytes, 2 * PAGE);
+    add_load(&m, 0x1000, 2 * PAGE, PF_R | PF_W, bytes + PAGE, PAGE);
+    // A name that fills its note: no zero behind it.
+    char name[68] = "/";
+    memset(name + 1, 'n', sizeof name - 2);
+    const struct file_entry entry = {0x8000, 0x9000, 0, name};
+    add_files(&m, &entry, 1);
+    Elf64_Nhdr h;
+    char *note = m.notes.data + m.notes.len - 40 - 68 - 8 - sizeof h;
+    memcpy(&h, note, sizeof h);
+    check(h.n_type == NT_FILE && h.n_descsz == 40 + 68);
+    h.n_descsz = 40 + 64;
+    memcpy(note, &h, sizeof h);
+    m.notes.len -= 4;
+    finish(&m, &core);
+    check(open_core(core.data, core.len, &t) == 0);
+    check(target_each_thread(t, list_thread, &tids) == 0 && is(&tids, "3 4 5 "));
+    check(maps_are(t, "1000-3000 rw 0 \n3000-4000 r 0 \n"
+                      "8000-9000 ? 0 /nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\n"));
+    check(reads(t, 0x1000, PAGE, 'b', PAGE) && reads_not(t, 0x2000, EIO, "not dumped"));
+    check(reads(t, 0x3000, 2 * PAGE, 'b', PAGE));
+    target_close(t);
+}
+
 static void test_mutants(void)
 {
     CLEANUP_MAKER struct maker m = {0};
@@ -650,5 +710,6 @@ void test_core(void)
     test_many();
     test_sparse();
     test_lying_files();
+    test_overlaps();
     test_mutants();
 }

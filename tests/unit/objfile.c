@@ -222,6 +222,16 @@ void test_objfile(void)
     check(objfile_open(read_image, &file, &o) == 0);
     check(objfile_bias(&o, 0x7f0000400000, 0, &bias) == 0 && bias == 0x7f00003f0000);
     check(objfile_bias(&o, 0x7f0000400000, 4096, &bias) == -1 && err_code() == ENOENT);
+    // A data segment that begins in the middle of a page: the page is mapped, from its first byte.
+    bad = e;
+    bad.load.p_offset = 0x2dd0;
+    bad.load.p_vaddr = 0x13dd0;
+    bad.load.p_filesz = 0x300;
+    file.bytes = (const char *)&bad;
+    check(objfile_open(read_image, &file, &o) == 0);
+    check(objfile_bias(&o, 0x7f0000404000, 0x2000, &bias) == 0 && bias == 0x7f00003f1000);
+    check(objfile_bias(&o, 0x7f0000405000, 0x3000, &bias) == 0 && bias == 0x7f00003f1000);
+    check(objfile_bias(&o, 0x7f0000404000, 0x4000, &bias) == -1);
 
     // Ourselves, in the file and in memory, with the dynamic linker's word for the bias.
     int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// maps, mem, target: the memory of another process, and of a child that this one made.
+// maps, mem, target, and what the target needs: limit, walk, mounts. The memory of a child that this one made.
 #include "err.h"
-#include "target.h"
+#include "limit.h"
 #include "mem.h"
+#include "mounts.h"
+#include "target.h"
 #include "unit.h"
+#include "walk.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -14,6 +17,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #define USAGE_OF(rss, pss, clean, dirty, swap)                                                                      \
@@ -128,7 +133,7 @@ static int count(pid_t tid, void *arg)
     return 0;
 }
 
-static const char text[] = "constant, read-only";
+static const char constant[] = "constant, read-only";
 
 // On a child that sleeps: what is here is there, until it is changed.
 static void live(const struct procs *ps, pid_t child, const char *page)
@@ -143,16 +148,16 @@ static void live(const struct procs *ps, pid_t child, const char *page)
     int threads = 0, fd = -1;
     check(target_open(ps, &o, &options, &t) == 0);
     check(!target_is_core(t) && target_pid(t) == child);
-    check(target_maps(t, &maps) == 0 && maps_find(maps, (uintptr_t)text) && maps_find(maps, at));
-    check(target_read(t, (uintptr_t)text, got, sizeof text, &n) == 0 && n == sizeof text && memcmp(got, text, n) == 0);
+    check(target_maps(t, &maps) == 0 && maps_find(maps, (uintptr_t)constant) && maps_find(maps, at));
+    check(target_read(t, (uintptr_t)constant, got, sizeof constant, &n) == 0 && n == sizeof constant && memcmp(got, constant, n) == 0);
     check(target_read(t, at, got, sizeof got, &n) == 0 && n == 4096); // the next page is not mapped
     check(target_read(t, at + 4096, got, 1, &n) == -1 && err_code() == EFAULT);
     check(target_read(t, 0, got, 1, &n) == -1 && err_code() == EFAULT);
     check(target_write(t, at + 4090, "new", 3) == 0 && target_read(t, at + 4090, got, 3, &n) == 0 && !memcmp(got, "new", 3));
     check(target_write(t, at + 4094, "over", 4) == -1 && err_code() == EFAULT);
     check(target_read(t, at + 4094, got, 2, &n) == 0 && memcmp(got, "\0\0", 2) == 0 && memcmp(page + 4090, "\0\0\0", 3) == 0);
-    check(target_write(t, (uintptr_t)text, "C", 1) == 0 && target_read(t, (uintptr_t)text, got, 2, &n) == 0 && got[0] == 'C');
-    check(text[0] == 'c');
+    check(target_write(t, (uintptr_t)constant, "C", 1) == 0 && target_read(t, (uintptr_t)constant, got, 2, &n) == 0 && got[0] == 'C');
+    check(constant[0] == 'c');
     check(target_auxv(t, AT_PHDR, &phdr) == 0 && phdr == getauxval(AT_PHDR));
     check(target_auxv(t, 4711, &phdr) == -1 && err_code() == ENOENT);
     check(target_each_thread(t, count, &threads) == 0 && threads == 1);
@@ -178,5 +183,114 @@ void test_target(void)
         for (;;)
             pause();
     live(&ps, child, page);
+    procs_close(&ps);
+}
+
+// --- limits -----------------------------------------------------------------------------
+
+static bool change(const char *text, size_t kind, bool has_soft, uint64_t soft, bool has_hard, uint64_t hard)
+{
+    struct limit_change c;
+    return limit_parse_change(text, &c) == 0 && c.kind == kind && c.has_soft == has_soft && c.has_hard == has_hard &&
+           (!has_soft || c.soft == soft) && (!has_hard || c.hard == hard);
+}
+
+static bool no_change(const char *text, const char *why)
+{
+    struct limit_change c;
+    return limit_parse_change(text, &c) == -1 && err_code() == EINVAL && strstr(err_text(), why);
+}
+
+void test_limit(void)
+{
+    struct limit l[LIMITS], new;
+    static const char file[] = "Limit                     Soft Limit           Hard Limit           Units     \n"
+                               "Max open files            1024                 524288               files     \n"
+                               "Max cpu time              unlimited            18446744073709551614 seconds   \n"
+                               "Max nice priority         0                    0                    \n";
+    check(limits_parse(file, strlen(file), l) == 0 && l[RLIMIT_NOFILE].soft == 1024 && l[RLIMIT_NOFILE].hard == 524288);
+    check(l[RLIMIT_CPU].soft == UINT64_MAX && l[RLIMIT_CPU].hard == UINT64_MAX - 1 && l[RLIMIT_NICE].hard == 0);
+    check(l[RLIMIT_AS].soft > l[RLIMIT_AS].hard);
+    check(limits_parse("", 0, l) == -1 && err_code() == EPROTO);
+    check(limits_parse("Max open files x 1 files\n", 25, l) == -1 && limits_parse("Max open files 1", 16, l) == -1);
+    bool ends = true;
+    for (size_t n = 0; n < strlen(file); n++)
+        ends = ends && limits_parse(unit_edge(file, n), n, l) <= 0;
+    check(ends);
+    check(change("nofile=5", RLIMIT_NOFILE, true, 5, false, 0) && change("as=:7", RLIMIT_AS, false, 0, true, 7));
+    check(change("cpu=5:unlimited", RLIMIT_CPU, true, 5, true, UINT64_MAX) && change("cpu=0:", RLIMIT_CPU, true, 0, false, 0));
+    check(no_change("nofil=5", "did you mean 'nofile'") && no_change("zzzzzz=1", "lists them") && no_change("=1", "no limit"));
+    check(no_change("nofile=", "NAME=SOFT") && no_change("nofile=:", "NAME=SOFT") && no_change("nofile", "NAME=SOFT"));
+    check(no_change("nofile=5:4", "above the hard") && no_change("nofile=18446744073709551615", "no limit"));
+    const struct limit old = {5, 10};
+    struct limit_change c = {.kind = RLIMIT_CPU, .has_soft = true, .soft = 11};
+    check(limit_apply(&c, &old, &new) == -1 && err_code() == EPERM);
+    c = (struct limit_change){.kind = RLIMIT_CPU, .has_hard = true, .hard = 4};
+    check(limit_apply(&c, &old, &new) == -1 && err_code() == EPERM);
+    c = (struct limit_change){.kind = RLIMIT_CPU, .has_hard = true, .hard = 7};
+    check(limit_apply(&c, &old, &new) == 0 && new.soft == 5 && new.hard == 7);
+}
+
+// --- walk ---------------------------------------------------------------------------------
+
+// What PATH below ROOT contains, by its first byte; or the errno, negative.
+static int walks(int root, const char *path)
+{
+    CLEANUP_CLOSE int at = -1;
+    CLEANUP_CLOSE int fd = -1;
+    char c;
+    if (walk_open(NULL, root, path, &at) < 0 || walk_read(NULL, at, &fd) < 0)
+        return -err_code();
+    return read(fd, &c, 1) == 1 ? c : 0;
+}
+
+static bool put(int dir, const char *name, const char *text)
+{
+    CLEANUP_CLOSE int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+void test_walk(void)
+{
+    char name[] = "/tmp/dmt-unit-XXXXXX", command[64];
+    check(mkdtemp(name) != NULL);
+    CLEANUP_CLOSE int top = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    check(top >= 0 && mkdirat(top, "root", 0700) == 0 && put(top, "secret", "s"));
+    CLEANUP_CLOSE int root = openat(top, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    check(root >= 0 && put(root, "a", "a") && mkdirat(root, "d", 0700) == 0 && put(root, "d/b", "b"));
+    check(symlinkat("/d/b", root, "absolute") == 0 && symlinkat("../../../a", root, "d/up") == 0);
+    check(symlinkat("loop", root, "loop") == 0 && symlinkat("d", root, "dir") == 0 && symlinkat("/../secret", root, "out") == 0);
+    check(mkfifoat(root, "fifo", 0600) == 0);
+    check(walks(root, "a") == 'a' && walks(root, "/a") == 'a' && walks(root, "//d//b") == 'b' && walks(root, "d/./b") == 'b');
+    check(walks(root, "../a") == 'a' && walks(root, "d/../../../a") == 'a' && walks(root, "absolute") == 'b');
+    check(walks(root, "d/up") == 'a' && walks(root, "dir/b") == 'b' && walks(root, "dir/../a") == 'a');
+    check(walks(root, "out") == -ENOENT && walks(root, "../secret") == -ENOENT && walks(root, "loop") == -ELOOP);
+    check(walks(root, "none") == -ENOENT && walks(root, "a/b") == -ENOENT && walks(root, "d") == -EACCES);
+    check(walks(root, "fifo") == -EACCES && walks(root, "") == -EACCES && walks(root, "/") == -EACCES);
+    char deep[5000];
+    memset(deep, 'x', sizeof deep);
+    deep[4999] = '\0';
+    check(walks(root, deep) == -ENAMETOOLONG);
+    deep[300] = '\0';
+    check(walks(root, deep) == -ENAMETOOLONG);
+    (void)snprintf(command, sizeof command, "rm -r %s", name);
+    check(system(command) == 0);
+}
+
+void test_mounts(void)
+{
+    struct procs ps;
+    struct mounts m;
+    struct stat st;
+    check(procs_open(&ps) == 0);
+    CLEANUP_CLOSE int self = openat(ps.fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    mounts_init(&m, ps.fd, self);
+    CLEANUP_CLOSE int shared = memfd_create("unit", MFD_CLOEXEC);
+    CLEANUP_CLOSE int file = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    check(m.shares_users && shared >= 0 && fstat(shared, &st) == 0);
+    check(!mounts_remote_device(&m, 0, 0) && !mounts_remote_device(&m, major(st.st_dev), minor(st.st_dev)));
+    check(mounts_remote_device(&m, 0xfff, 0xfffff));
+    check(!mounts_remote_file(&m, file) && !mounts_remote_file(&m, shared) && mounts_remote_file(&m, -1));
+    mounts_fini(&m);
     procs_close(&ps);
 }

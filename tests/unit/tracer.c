@@ -3,6 +3,7 @@
 // tracer: stops that are not the one asked for, ends, deadlines, and system calls that are restarted or abandoned.
 // The tracees are children of this program; what they did they say through a pipe, their state is /proc's.
 #include "err.h"
+#include "target.h"
 #include "tracer.h"
 #include "unit.h"
 
@@ -491,6 +492,186 @@ static void test_exec_in_the_way(void)
     end_child(pid);
 }
 
+// --- registers changed in a system call -----------------------------------------------------------
+
+#ifdef __x86_64__
+
+struct outcome {
+    long result;
+    uint64_t r12; // 12, unless it was changed
+    uint64_t rbx; // 0, unless the instruction behind the call was skipped
+    uint64_t took;
+};
+
+// The instruction behind the call has two bytes.
+static struct outcome call(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    struct outcome o;
+    uint64_t start = now();
+    register uint64_t r10 __asm__("r10") = d;
+    __asm__ volatile("movl $12, %%r12d\n\tmovl $7, %%ebx\n\tsyscall\n\txorl %%ebx, %%ebx\n\t"
+                     "movq %%rbx, %1\n\tmovq %%r12, %2"
+                     : "=a"(o.result), "=m"(o.rbx), "=m"(o.r12)
+                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rbx", "rcx", "r11", "r12", "memory", "cc");
+    o.took = now() - start;
+    return o;
+}
+
+static int which, pipe_end;
+static const struct timespec third = {0, 300000000};
+enum { THIRD_MS = 300 };
+
+static void make_call(void)
+{
+    static struct outcome o;
+    struct pollfd p = {.fd = pipe_end, .events = POLLIN};
+    struct epoll_event event;
+    static uint32_t word = 1;
+    char byte;
+    int epoll = epoll_create1(0);
+    switch (which) {
+    case 0:
+        o = call(SYS_nanosleep, (uintptr_t)&third, 0, 0, 0);
+        break;
+    case 1:
+        o = call(SYS_poll, (uintptr_t)&p, 1, THIRD_MS, 0);
+        break;
+    case 2:
+        o = call(SYS_futex, (uintptr_t)&word, FUTEX_WAIT, 1, (uintptr_t)&third);
+        break;
+    case 3:
+        o = call(SYS_read, (uintptr_t)pipe_end, (uintptr_t)&byte, 1, 0);
+        break;
+    default:
+        o = call(SYS_epoll_wait, (uintptr_t)epoll, (uintptr_t)&event, 1, THIRD_MS);
+    }
+    tell(&o, sizeof o);
+    sleep_on();
+}
+
+static const struct waiting {
+    long number, result; // what the untouched call returns in the end
+    bool waits;          // for a time; else until a byte comes
+} calls[] = {{SYS_nanosleep, 0, true}, {SYS_poll, 0, true}, {SYS_futex, -ETIMEDOUT, true}, {SYS_read, 1, false},
+             {SYS_epoll_wait, -EINTR, false}}; // epoll_wait(2) ends with any stop (signal(7)): there is no restart
+
+struct edit {
+    const char *name;
+    int64_t value;   // added, where the register is pc
+};
+
+static int change(struct regs *r, unsigned *changed, void *arg)
+{
+    const struct edit *e = arg;
+    const struct reg *reg = reg_find(e->name, strlen(e->name));
+    unsigned char bytes[REG_BYTES_MAX] = {0}, found[REG_BYTES_MAX];
+    static uint64_t value;
+    if (changed) {
+        value = (uint64_t)e->value + (strcmp(e->name, "pc") == 0 ? reg_pc(r) : 0);
+        *changed = 1u << REGS_GP;
+    }
+    memcpy(bytes, &value, sizeof value);
+    if (changed)
+        return reg_put(r, reg, bytes);
+    return reg_get(r, reg, found) < 0 || memcmp(found, bytes, reg->size) != 0 ? -1 : 0; // what stands there now
+}
+
+static int refuse(struct regs *r, unsigned *changed, void *arg)
+{
+    struct edit rax = {"rax", 1};
+    (void)arg;
+    return change(r, changed, &rax) < 0 ? -1 : 7;
+}
+
+// What EDIT returns.
+static int edit_in(pid_t pid, int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg)
+{
+    struct procs ps;
+    struct target *t = NULL;
+    const struct operand operand = {.id = {.pid = pid}};
+    const struct target_options options = {.max_stop = second};
+    int done = -1;
+    if (procs_open(&ps) < 0)
+        return -1;
+    if (target_open(&ps, &operand, &options, &t) == 0) {
+        done = target_edit_regs(t, pid, 1u << REGS_GP, edit, arg);
+        target_close(t);
+    }
+    procs_close(&ps);
+    return done;
+}
+
+static struct outcome changed_call(int i, const char *name, int64_t value, bool release)
+{
+    struct edit e = {name, value};
+    struct outcome o = {.result = -9999};
+    int wake[2];
+    if (pipe2(wake, O_CLOEXEC) < 0)
+        return o;
+    which = i;
+    pipe_end = wake[0];
+    pid_t pid = child(make_call);
+    check(soon(call_of(pid) == calls[i].number));
+    check(edit_in(pid, change, &e) == 0);
+    if (release && !calls[i].waits)
+        check(write(wake[1], "x", 1) == 1);
+    check(hear(&o, sizeof o));
+    end_child(pid);
+    close(wake[0]);
+    close(wake[1]);
+    return o;
+}
+
+static void test_calls(void)
+{
+    const uint64_t whole = THIRD_MS * 1000000ull;
+    for (int i = 0; i < (int)ARRAY_LEN(calls); i++) {
+        // Another register: the call goes on, for the time that is left.
+        struct outcome o = changed_call(i, "r12", 99, true);
+        check(o.result == calls[i].result && o.r12 == 99 && o.rbx == 0);
+        check(!calls[i].waits || (o.took >= whole && o.took < whole + whole * 3 / 4));
+        // The result: the call is over, and this is it.
+        o = changed_call(i, "rax", 77, false);
+        check(o.result == 77 && o.r12 == 12 && o.rbx == 0 && (!calls[i].waits || o.took < whole));
+        o = changed_call(i, "rax", -514, false); // ERESTARTNOHAND, as if it were to be restarted
+        check(o.result == -514 && (!calls[i].waits || o.took < whole));
+        // The program counter: it goes on there.
+        o = changed_call(i, "pc", 2, false);
+        check(o.rbx == 7 && o.r12 == 12 && (!calls[i].waits || o.took < whole));
+    }
+}
+
+// What the kernel refuses changes nothing, though registers before it in its order were taken.
+static void test_refused_values(void)
+{
+    static const struct edit bad[] = {{"cs", 0x30}, {"fs_base", -1}, {"gs_base", -1}, {"ss", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct outcome o = {0};
+        which = 0;
+        pid_t pid = child(make_call);
+        check(soon(call_of(pid) == SYS_nanosleep));
+        struct edit e = bad[i];
+        check(edit_in(pid, refuse, NULL) == 7);
+        check(edit_in(pid, change, &e) == -1 && err_code() != ESRCH);
+        check(strstr(err_text(), "refuses a value of its gp registers"));
+        check(hear(&o, sizeof o) && o.result == 0 && o.r12 == 12 && o.rbx == 0);
+        end_child(pid);
+    }
+}
+
+#else
+
+static void test_calls(void)
+{
+}
+
+static void test_refused_values(void)
+{
+}
+
+#endif
+
 void test_tracer(void)
 {
     test_stops();
@@ -500,4 +681,6 @@ void test_tracer(void)
     test_deadline();
     test_end_of_tracer();
     test_exec_in_the_way();
+    test_calls();
+    test_refused_values();
 }

@@ -70,7 +70,7 @@ int main(void)
         {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
         {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
         {"objfile", test_objfile}, {"core", test_core}, {"procfile", test_procfile},
-        {"sysstat", test_sysstat}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
+        {"sysstat", test_sysstat}, {"limit", test_limit}, {"walk", test_walk}, {"mounts", test_mounts}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
         {"packet", test_packet},     {"sandbox", test_sandbox},
