@@ -238,7 +238,7 @@ int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
         return 0;
     }
     if (ours)
-        ;
+        late_leave(pid, tid);
     if (code == EPERM)
         return refused(tid);
     if (code == ETIMEDOUT)
