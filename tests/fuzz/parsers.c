@@ -4,12 +4,9 @@
 #include "err.h"
 #include "esc.h"
 #include "ident.h"
-<<<<<<< HEAD
-#include "location.h"
-=======
 #include "limit.h"
+#include "location.h"
 #include "maps.h"
->>>>>>> target-work
 #include "num.h"
 #include "procfile.h"
 #include "sig.h"
@@ -40,7 +37,6 @@ static void signal_name(const char *text, size_t n)
     free(copy);
 }
 
-<<<<<<< HEAD
 // All that it says lies within the text.
 static void location_text(const char *text, size_t n)
 {
@@ -78,7 +74,8 @@ static void typed_value(const char *text, size_t n)
     if (value_parse(buf_cstr(is_text ? &field : &shown), &format, &again) < 0 || again.len != bytes.len ||
         memcmp(again.data, bytes.data, bytes.len) != 0)
         abort();
-=======
+}
+
 static void mappings(const char *text, size_t n)
 {
     struct maps m = {0};
@@ -88,7 +85,6 @@ static void mappings(const char *text, size_t n)
                 m.at[i].name + m.at[i].name_len > m.names.len || maps_find(&m, m.at[i].start) != &m.at[i])
                 abort();
     maps_fini(&m);
->>>>>>> target-work
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -107,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t at = 0;
     uint64_t v;
     int64_t i;
-    switch (data[0] % 12) {
+    switch (data[0] % 14) {
     case 0: return procfile_stat(text, n, &stat) > 0;
     case 1: return procfile_statm(text, n, &statm) > 0;
     case 2: return procfile_status(text, n, &status) > 0;
@@ -121,13 +117,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 6: return ident_parse(text, n, &id) > 0;
     case 7: return num_int(text, n, INT64_MIN, INT64_MAX, &i) > 0;
     case 8: signal_name(text, n); return 0;
-<<<<<<< HEAD
-    case 9: location_text(text, n); return 0;
-    case 10: typed_value(text, n); return 0;
-=======
     case 9: mappings(text, n); return 0;
     case 10: return limits_parse(text, n, limits) > 0;
->>>>>>> target-work
+    case 11: location_text(text, n); return 0;
+    case 12: typed_value(text, n); return 0;
     default: round_trip(text, n); return 0;
     }
 }
