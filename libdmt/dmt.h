@@ -47,7 +47,9 @@
 //   floor 5  meaning
 //     module    the mappings of one ELF file, its build-id and bias
 //     sym       modules, address to symbol and back;  symcol  the columns of a symbol
-//     location  what `sym+8` or `%rsp-16` means;  value  typed bytes to text and back
+//     value     typed bytes to text and back;  location  what `sym+8` or `%rsp-16` means
+//     span      memory from end to end, holes or not
+//     valuecol  the columns of a value;  readout  dmt-peek's work on one target;  poke  dmt-poke's
 #ifndef DMT_H
 #define DMT_H
 

@@ -208,16 +208,17 @@ static int show(struct poking *g, const struct item *i, const void *now)
 // -1: the rest is left alone; 1: standard output is gone.
 static int write_memory(struct poking *g, struct item *i)
 {
-    CLEANUP_FREE char *now = malloc(i->bytes.len);
+    CLEANUP_BUF struct buf now = {0};
+    char *to = buf_room(&now, i->bytes.len);
     size_t got = 0;
-    if (!now)
-        return err_set(ENOMEM, "out of memory");
+    if (!to)
+        return buf_ok(&now);
     if (target_write(g->target, i->addr, i->bytes.data, i->bytes.len) < 0)
         return -1;
     for (size_t have = 0; have < i->bytes.len; have += got)
-        if (target_read(g->target, i->addr + have, now + have, i->bytes.len - have, &got) < 0)
+        if (target_read(g->target, i->addr + have, to + have, i->bytes.len - have, &got) < 0)
             return err_wrap("written, but cannot be read back");
-    return show(g, i, now) < 0 ? 1 : 0;
+    return show(g, i, to) < 0 ? 1 : 0;
 }
 
 static int edit(struct regs *r, unsigned *changed, void *arg)

@@ -2,8 +2,8 @@
 //
 // In the child: one pass over a symbol table for all addresses of a question, O(symbols * log addresses).
 //
-// The symbol of an address is, as libdwfl's dwfl_module_addrinfo has it, one with a size that contains it; where there is
-// none, the nearest one without size below it in the same section, unless a symbol with a size ends between them.
+// The symbol of an address is, as libdwfl has it (dwfl_module_addrinfo), one with a size that contains it; where there
+// is none, the nearest one without size below it in the same section, unless a symbol with a size ends between them.
 // Among several that contain it: the one that begins last (libdwfl: any global one first), then global before weak
 // before local, then one of a type (function, object) before one without, then the smaller, then the first.
 #include "err.h"

@@ -261,7 +261,7 @@ int core_index_maps(const struct core_index *c, struct maps *ret)
         uint64_t l_start = l ? l->start : UINT64_MAX, f_start = f ? f->start : UINT64_MAX;
         if (at < l_start && at < f_start)
             at = l_start < f_start ? l_start : f_start;
-        bool in_load = at >= l_start, in_file = at >= f_start;
+        bool in_load = l && at >= l_start, in_file = f && at >= f_start;
         uint64_t l_stop = in_load ? l->end : l_start, f_stop = in_file ? f->end : f_start;
         struct mapping m = {.start = at, .perms = in_load ? l->perms : MAP_UNSAID};
         at = m.end = l_stop < f_stop ? l_stop : f_stop;

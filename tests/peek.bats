@@ -32,6 +32,11 @@ state() {
     awk '/^State/ { print $2 }' "/proc/$1/status"
 }
 
+# threads: the numbers of its threads.
+threads() {
+    find "/proc/$PID/task" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n
+}
+
 # --- memory --------------------------------------------------------------------------------
 
 @test "every readable mapping of bash, python3 and node, byte by byte" {
@@ -251,7 +256,7 @@ spinning() {
     [ "$(dmt-peek -r fp,vector -H -o set "$PID/$TID" | sort -u | xargs)" = "fp vector" ]
     [ "$(dmt-peek -r all -H -o set "$PID/$TID" | sort -u | xargs)" = "debug fp gp vector" ]
     # All threads, where none is named; a missing one is status 1.
-    [ "$(dmt-peek -H -o tid "$PID" %rip)" = "$(ls "/proc/$PID/task")" ]
+    [ "$(dmt-peek -H -o tid "$PID" %rip)" = "$(threads)" ]
     [ "$(dmt-peek -H -o tid,value "$PID" %r12 | grep -c 0x1212121212121212)" = 1 ]
     run -1 --separate-stderr dmt-peek -H -o tid "$PID/1" %rip
     [ -z "$output" ]
@@ -259,7 +264,7 @@ spinning() {
     sp=$(value "$PID/$PID" %rsp)
     [ "$(dmt-peek -H -o addr "$PID/$PID" %rsp+8)" = "$(printf 0x%x $((sp + 8)))" ]
     dmt-peek --raw "$PID/$PID" %rsp+0,64 | cmp - <(dmt-peek --raw "$PID" "$sp,64")
-    [ "$(dmt-peek -H -o tid -f x8 "$PID" %sp+0 | sort)" = "$(ls "/proc/$PID/task" | sort)" ]
+    [ "$(dmt-peek -H -o tid -f x8 "$PID" %sp+0 | sort -n)" = "$(threads)" ]
     dmt-peek --raw "$PID/$TID" %r12 %r13b | cmp - <(printf '\x12\x12\x12\x12\x12\x12\x12\x12\x13')
     tell regs
     [ "$(answer)" = "1212121212121212 1313131313131313 1414141414141414 1515151515151515 1.5 2.5 3.5 4.5" ]
@@ -330,10 +335,10 @@ spinning() {
 @test "a first thread that has ended: memory and registers of the others" {
     spawn "$FIXTURES/parked" threads=2 leader-exits
     until [ "$(state "$PID")" = Z ]; do :; done
-    start=$(cut -d- -f1 "/proc/$PID/task/$(ls "/proc/$PID/task" | tail -1)/maps" | head -1)
+    start=$(cut -d- -f1 "/proc/$PID/task/$(threads | tail -1)/maps" | head -1)
     [ "$(dmt-peek --raw "$PID" "0x$start,4" | tail -c 3)" = ELF ]
     run --separate-stderr dmt-peek -H -o tid "$PID" %rip
-    [ "$output" = "$(ls "/proc/$PID/task" | grep -vx "$PID")" ]
+    [ "$output" = "$(threads | grep -vx "$PID")" ]
 }
 
 @test "a target that runs another program, or ends, while it is read" {

@@ -38,7 +38,7 @@ all() {
 
 spinning() {
     [ "$(uname -m)" = x86_64 ] || skip "the fixture is written for x86_64"
-    data spin "$@"
+    data spin
     TID=$(($(at spin)))
 }
 

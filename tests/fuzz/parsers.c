@@ -5,10 +5,12 @@
 #include "esc.h"
 #include "ident.h"
 #include "limit.h"
+#include "location.h"
 #include "maps.h"
 #include "num.h"
 #include "procfile.h"
 #include "sig.h"
+#include "value.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +35,45 @@ static void signal_name(const char *text, size_t n)
     if (copy && sig_parse(copy, &sig) == 0 && (sig < 0 || sig > SIG_LAST))
         abort();
     free(copy);
+}
+
+// All that it says lies within the text.
+static void location_text(const char *text, size_t n)
+{
+    struct location_way ways[LOCATION_WAYS];
+    size_t count;
+    CLEANUP_FREE char *copy = strndup(text, n);
+    if (!copy || location_ways(copy, ways, &count) < 0)
+        return;
+    if (count == 0 || count > LOCATION_WAYS)
+        abort();
+    const char *end = copy + strlen(copy);
+    for (size_t i = 0; i < count; i++)
+        if ((ways[i].name && (ways[i].name < copy || ways[i].name_len > (size_t)(end - ways[i].name))) ||
+            (ways[i].module && (ways[i].module < copy || ways[i].module_len > (size_t)(end - ways[i].module))))
+            abort();
+}
+
+// `FORMAT VALUE`: what it is read as comes back as the same bytes. A string is ended by a zero byte.
+static void typed_value(const char *text, size_t n)
+{
+    CLEANUP_FREE char *copy = strndup(text, n);
+    CLEANUP_BUF struct buf bytes = {0}, shown = {0}, field = {0}, again = {0};
+    struct value_format format;
+    char *blank = copy ? strchr(copy, ' ') : NULL;
+    if (!blank)
+        return;
+    *blank = '\0';
+    bool has_size = value_format_parse(copy, &format) == 0 && (format.size || strchr("sb", format.letter));
+    if (!has_size || value_parse(blank + 1, &format, &bytes) < 0)
+        return;
+    bool is_text = format.letter == 's' || format.letter == 'c';
+    value_text(&shown, &format, (const unsigned char *)bytes.data, bytes.len - (format.letter == 's'));
+    if (is_text)
+        esc_field(&field, shown.data, shown.len);
+    if (value_parse(buf_cstr(is_text ? &field : &shown), &format, &again) < 0 || again.len != bytes.len ||
+        memcmp(again.data, bytes.data, bytes.len) != 0)
+        abort();
 }
 
 static void mappings(const char *text, size_t n)
@@ -62,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t at = 0;
     uint64_t v;
     int64_t i;
-    switch (data[0] % 12) {
+    switch (data[0] % 14) {
     case 0: return procfile_stat(text, n, &stat) > 0;
     case 1: return procfile_statm(text, n, &statm) > 0;
     case 2: return procfile_status(text, n, &status) > 0;
@@ -78,6 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 8: signal_name(text, n); return 0;
     case 9: mappings(text, n); return 0;
     case 10: return limits_parse(text, n, limits) > 0;
+    case 11: location_text(text, n); return 0;
+    case 12: typed_value(text, n); return 0;
     default: round_trip(text, n); return 0;
     }
 }

@@ -417,10 +417,10 @@ static void test_deadline(void)
     check(in_vfork(pid) && tracer_of(pid) == getpid());
     // Again, as who samples does.
     check(fails_with(ETIMEDOUT, "did not stop", pid, pid, second / 100) && tracer_of(pid) == getpid());
-    // When it comes out it is let go at once, while we are blocked in a read.
+    // When it comes out it is let go at once, while we are blocked in a call.
     close(to_child[1]);
     to_child[1] = -1;
-    check(read(from_child[0], &word, 1) == 1 && word == 'v');
+    check(hear(&word, 1) && word == 'v');
     check(soon(tracer_of(pid) == 0) && soon(state_of(pid) == 'S') && stop_and_go(pid, pid));
     end_child(pid);
 
@@ -429,7 +429,7 @@ static void test_deadline(void)
     check(soon(in_vfork(pid)) && fails_with(ETIMEDOUT, "", pid, pid, second / 100));
     close(to_child[1]);
     to_child[1] = -1;
-    check(stop_and_go(pid, pid) && read(from_child[0], &word, 1) == 1);
+    check(stop_and_go(pid, pid) && hear(&word, 1));
     end_child(pid);
 }
 
