@@ -22,7 +22,7 @@
 //   floor 2  facts as the kernel and files state them
 //     sig user  signal names (siglist: as a table); user and group names
 //     procfile  the text of /proc files to structs, no I/O
-//     objfile   what the head of an executable says: class, machine, ABI note
+//     objfile   an ELF file through a reader: headers, notes, build-id, bias
 //     mounts    whether a file lies where reading it may never end
 //     walk      a path below a root that a stranger furnished
 //     pidfd     descriptors and inode numbers of processes
