@@ -111,10 +111,11 @@ take_kernel_core() {
     case $pattern in
     *[\|/]*) skip "core_pattern is $pattern: no core here" ;;
     esac
+    rm -f "$2"
     kill -ABRT "$1"
     wait "$1" 2>/dev/null || true
     local file
-    file=$(find . -maxdepth 1 -name "${pattern%%%*}*" -newer "$OUT.ready" | head -n 1)
+    file=$(find . -maxdepth 1 -name "${pattern%%%*}*" -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
     [ -n "$file" ] || { echo "no core here: $(ls)" >&2; return 1; }
     [ "$file" -ef "$2" ] || mv "$file" "$2"
 }
