@@ -120,6 +120,14 @@ row() {
     [ "$(dmt-map -H -o build_id "$PID" | head -1)" = "$id" ]
 }
 
+@test "a 32-bit process has its mappings" {
+    need python3
+    printf '#include <stdio.h>\nint main(void) { puts("ready"); fflush(stdout); return getchar(); }\n' >"$BATS_TEST_TMPDIR/m.c"
+    cc -m32 -o "$BATS_TEST_TMPDIR/m32" "$BATS_TEST_TMPDIR/m.c" 2>/dev/null || skip "cc -m32 does not work"
+    spawn "$BATS_TEST_TMPDIR/m32"
+    check shares "$PID"
+}
+
 @test "while it runs program after program, each list is whole and of one" {
     need python3 env
     # sh and env, each running the other.
@@ -205,6 +213,18 @@ END
     spawn setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+net_raw --ambient-caps=+net_raw "$FIXTURES/parked"
     says 'it has capabilities that we lack: run as root'
     spawn setpriv --reuid=65534 --regid=65534 --clear-groups "$FIXTURES/parked"
+    as_nobody dmt-map "$PID" >/dev/null
+}
+
+@test "what Yama forbids is said" {
+    need setpriv dmt-peek
+    need_root
+    [ -e /proc/sys/kernel/yama/ptrace_scope ] || skip "this kernel has no Yama"
+    scope=$(cat /proc/sys/kernel/yama/ptrace_scope)
+    [ "$scope" != 0 ] || skip "Yama forbids nothing here"
+    spawn setpriv --reuid=65534 --regid=65534 --clear-groups "$FIXTURES/mapped" anon
+    run -3 --separate-stderr as_nobody dmt-peek "$PID" "$READY,8"
+    [[ $stderr == *"cannot read its memory: Operation not permitted (ptrace_scope is $scope: "* ]]
     as_nobody dmt-map "$PID" >/dev/null
 }
 

@@ -172,6 +172,41 @@ static void live(const struct procs *ps, pid_t child, const char *page)
     check(target_open(ps, &o, &options, &t) == -1 && err_code() == ESRCH);
 }
 
+// On a child that executes another program when it is told to.
+static void executes(const struct procs *ps)
+{
+    const struct target_options options = {.max_stop = 1000000000};
+    int go[2], closed[2];
+    char got[sizeof constant], c;
+    size_t n = 0;
+    struct target *t;
+    const struct maps *maps;
+    uint64_t phdr = 0, later = 0;
+    check(pipe(go) == 0 && pipe2(closed, O_CLOEXEC) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (read(go[0], &c, 1) == 1)
+            execlp("sleep", "sleep", "1000", (char *)NULL);
+        _exit(1);
+    }
+    close(closed[1]);
+    const struct operand o = {.id = {.pid = child}};
+    check(target_open(ps, &o, &options, &t) == 0 && target_auxv(t, AT_PHDR, &phdr) == 0);
+    check(target_read(t, (uintptr_t)constant, got, sizeof got, &n) == 0 && n == sizeof got);
+    check(write(go[1], "x", 1) == 1 && read(closed[0], &c, 1) == 0); // closed by execve
+    check(target_read(t, (uintptr_t)constant, got, sizeof got, &n) == -1 && err_code() == ESRCH);
+    check(strstr(err_text(), "executed another program"));
+    check(target_write(t, (uintptr_t)constant, "x", 1) == -1 && err_code() == EFAULT);
+    check(target_maps(t, &maps) == 0 && !maps_find(maps, (uintptr_t)constant) && maps->n > 3);
+    check(target_read(t, maps->at[0].start, got, 4, &n) == 0 && n == 4 && memcmp(got, ELFMAG, SELFMAG) == 0);
+    check(target_auxv(t, AT_PHDR, &later) == 0 && later != phdr);
+    target_close(t);
+    check(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    close(go[0]);
+    close(go[1]);
+    close(closed[0]);
+}
+
 void test_target(void)
 {
     struct procs ps;
@@ -183,6 +218,7 @@ void test_target(void)
         for (;;)
             pause();
     live(&ps, child, page);
+    executes(&ps);
     procs_close(&ps);
 }
 
