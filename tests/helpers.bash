@@ -96,3 +96,16 @@ field() {
         NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) at = i; if (!at) { print "no column " want; exit 1 } next }
         { print $at }'
 }
+
+# alone SCRIPT ARG...: a Python script of this directory as the first process of a PID namespace; its figures are shown.
+alone() {
+    need_root
+    need python3 unshare setpriv
+    unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
+    local sum
+    # All of it dies with us: unshare by setpriv, the namespace by unshare.
+    sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
+        python3 "$BATS_TEST_DIRNAME/$1" "${@:2}" 3>&-) || { echo "$sum"; return 1; }
+    echo "# $sum"
+    [ -z "${DMT_SOAK:-}" ] || echo "# $*: $sum" >&3
+}
