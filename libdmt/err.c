@@ -15,10 +15,12 @@ static _Thread_local struct {
 
 void err_record(int code, const char *fmt, ...)
 {
+    char text[sizeof last.text]; // err_text() may be among the arguments
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(last.text, sizeof last.text, fmt, ap);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    memcpy(last.text, text, sizeof text);
     last.code = code;
 }
 

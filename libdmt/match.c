@@ -51,7 +51,11 @@ static size_t plain_beginning(const char *pattern)
     size_t n = strcspn(pattern, special);
     if (strchr(pattern, '|'))
         return 0;
-    return n > 0 && pattern[n] && strchr("*?+{", pattern[n]) ? n - 1 : n;
+    if (n > 0 && pattern[n] && strchr("*?+{", pattern[n]))
+        do
+            n--;
+        while (n > 0 && (pattern[n] & 0xc0) == 0x80); // the bytes of one character
+    return n;
 }
 
 static int compile(struct match *m, const char *expression, const char *pattern)

@@ -90,7 +90,7 @@ static int insert(struct sample *s, struct tasks *t, struct task *task)
         return -1;
     put(t, task);
     t->n++;
-    s->changed = true;
+    s->changed |= t == &s->tasks;
     return 0;
 }
 

@@ -5,14 +5,7 @@ load helpers
 
 # churn KIND: the listings of that kind; see churn.py.
 churn() {
-    need_root
-    need python3 unshare setpriv
-    unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
-    # All of it dies with us: unshare by setpriv, the namespace by unshare.
-    sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
-        python3 "$BATS_TEST_DIRNAME/churn.py" "$@" 3>&-)
-    echo "# $sum"
-    [ -z "${DMT_SOAK:-}" ] || echo "# $sum" >&3
+    alone churn.py "$@"
 }
 
 @test "churn: dmt-ps" {

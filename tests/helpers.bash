@@ -119,3 +119,16 @@ take_kernel_core() {
     [ -n "$file" ] || { echo "no core here: $(ls)" >&2; return 1; }
     [ "$file" -ef "$2" ] || mv "$file" "$2"
 }
+
+# alone SCRIPT ARG...: a Python script of this directory as the first process of a PID namespace; its figures are shown.
+alone() {
+    need_root
+    need python3 unshare setpriv
+    unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
+    local sum
+    # All of it dies with us: unshare by setpriv, the namespace by unshare.
+    sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
+        python3 "$BATS_TEST_DIRNAME/$1" "${@:2}" 3>&-) || { echo "$sum"; return 1; }
+    echo "# $sum"
+    [ -z "${DMT_SOAK:-}" ] || echo "# $*: $sum" >&3
+}

@@ -4,17 +4,10 @@ load helpers
 
 # reuse MODE [FORM [N]]: see reuse.py.
 reuse() {
-    need_root
-    need python3 unshare setpriv
-    unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
     if [ "${2:-inode}" = inode ]; then
         dmt-ps -H -o handle self | grep -q : || skip "a pidfd has no inode number of its own before Linux 6.9"
     fi
-    # All of it dies with us: unshare by setpriv, the namespace by unshare.
-    sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
-        python3 "$BATS_TEST_DIRNAME/reuse.py" "$@" 3>&-)
-    echo "# $sum"
-    [ -z "${DMT_SOAK:-}" ] || echo "# $sum" >&3
+    alone reuse.py "$@"
 }
 
 @test "reuse: PID:INODE of a process that is gone hits nobody, a good one hits once" {

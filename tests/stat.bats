@@ -120,21 +120,9 @@ after() {
     check waiting
 }
 
-# inside ARG...: stat.py as the first process of a PID namespace.
-inside() {
-    need_root
-    need python3 unshare setpriv
-    unshare --pid --fork --mount-proc true || skip "no PID namespace can be made here"
-    # All of it dies with us: unshare by setpriv, the namespace by unshare.
-    sum=$(setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --kill-child \
-        python3 "$BATS_TEST_DIRNAME/stat.py" "$@" 3>&-) || { echo "$sum"; return 1; }
-    echo "# $sum"
-    [ -z "${DMT_SOAK:-}" ] || echo "# stat.py $*: $sum" >&3
-}
-
 reuse() {
     scratch
-    inside reuse "$SCRATCH" "$@"
+    alone stat.py reuse "$SCRATCH" "$@"
 }
 
 @test "no row is of two processes that had one pid" {
@@ -147,12 +135,12 @@ reuse() {
 }
 
 @test "a process that was born is in the next report, whoever had its pid" {
-    inside births "$(scale 50 1000)"
+    alone stat.py births "$(scale 50 1000)"
 }
 
 @test "the list of processes is read again where one was born, at every tenth look, and else not" {
     need strace
-    inside list "$(scale 100 1000)"
+    alone stat.py list "$(scale 100 1000)"
 }
 
 @test "a row for each process that was there all the time, in order" {

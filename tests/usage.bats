@@ -254,3 +254,8 @@ bad() {
         [ "${lines[0]}" = $'kind\tletter\tname\targ\tcomplete\thelp' ]
     done
 }
+
+@test "a number that is too large is said to be" {
+    run -2 --separate-stderr dmt-ps 99999999999999
+    [ "$stderr" = "dmt-ps: '99999999999999': not a PID: larger than 2147483647 (try 'dmt-ps --help')" ]
+}
