@@ -350,7 +350,8 @@ spinning() {
     }
     again() { tell exec; [[ $(answer) == ready* ]]; }
     end() { kill -KILL "$PID"; until [ "$(state "$PID")" = Z ]; do :; done; }
-    for ((i = 0; i < $(scale 5 100); i++)); do
+    # Not by the name i, which bats uses in `run -1`.
+    for ((round = 0; round < $(scale 5 100); round++)); do
         run -1 --separate-stderr meanwhile again
         [ "${#stderr_lines[@]}" = 1 ]
         [[ $stderr == *": it has executed another program" ]]
