@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
+#include <sys/stat.h>
+
+enum { PAGEMAP_PIECE = 8192 }; // pages
 
 static void live_close(struct target *t)
 {
@@ -51,10 +53,12 @@ int live_dir(struct live *l)
     return l->mm_dir >= 0 ? l->mm_dir : l->process.dir;
 }
 
-static bool gone(const struct live *l)
+// An address space goes before its process does: then there is none, and the pidfd does not say so yet.
+static bool gone(struct live *l)
 {
     struct pollfd end = {.fd = l->pidfd, .events = POLLIN};
-    return poll(&end, 1, 0) != 0;
+    return poll(&end, 1, 0) != 0 || proc_load(l->base.ps, &l->process, PROC_STAT) < 0 ||
+           ((l->process.have & PROC_STAT) && l->process.stat.vsize == 0 && l->process.stat.threads < 2);
 }
 
 static int live_maps(struct target *t, bool usage, struct maps *ret)
@@ -71,7 +75,7 @@ static int live_maps(struct target *t, bool usage, struct maps *ret)
     return done;
 }
 
-static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
+int live_open_mm_file(struct live *l, const char *name, int flags, int *ret)
 {
     int dir = live_dir(l);
     if (dir < 0)
@@ -88,7 +92,7 @@ static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
 static int live_auxv(struct target *t, struct buf *ret)
 {
     CLEANUP_CLOSE int fd = -1;
-    if (open_mm_file(live_of(t), "auxv", O_RDONLY, &fd) < 0)
+    if (live_open_mm_file(live_of(t), "auxv", O_RDONLY, &fd) < 0)
         return -1;
     return io_read_file(fd, ret, 4096, NULL);
 }
@@ -97,7 +101,7 @@ static int open_mem(struct live *l)
 {
     if (l->mem >= 0)
         return 0;
-    if (open_mm_file(l, "mem", O_RDONLY, &l->mem) < 0)
+    if (live_open_mm_file(l, "mem", O_RDONLY, &l->mem) < 0)
         return -1;
     const struct mem_segment all = {0, UINT64_MAX, l->mem, 0, UINT64_MAX};
     l->base.mem.n = l->looked.n = 0;
@@ -105,7 +109,7 @@ static int open_mem(struct live *l)
 }
 
 // A descriptor of mem reads 0 bytes once its address space is gone: the process ended or ran another program.
-static int memory_gone(struct live *l)
+int live_memory_gone(struct live *l)
 {
     close(l->mem);
     l->mem = -1;
@@ -161,56 +165,55 @@ static int live_read(struct target *t, uint64_t addr, void *to, size_t n, size_t
         return -1;
     if (mem_read(&t->mem, addr, to, n, got) == 0)
         return 0;
-    return err_code() == ESRCH ? memory_gone(l) : -1;
+    return err_code() == ESRCH ? live_memory_gone(l) : -1;
 }
 
-static int write_all(int fd, uint64_t addr, const char *from, size_t n, size_t *done)
+/*
+ * Where the next page of anonymous memory stands, from START on, that is there already, else END. One that is not, and
+ * was not made by a read either, is served by somebody else (userfaultfd(2)) or forbidden, and so are all like it.
+ */
+static uint64_t next_present(struct live *l, uint64_t start, uint64_t end)
 {
-    for (*done = 0; *done < n;) {
-        ssize_t put = pwrite(fd, from + *done, n - *done, (off_t)(addr + *done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put == 0)
-            errno = ESRCH; // the address space is gone
-        if (put <= 0)
-            return -1;
-        *done += (size_t)put;
+    const uint64_t page = (uint64_t)l->base.ps->page, there = 3ull << 62; // in memory or in swap: proc_pid_pagemap(5)
+    CLEANUP_CLOSE int fd = openat(live_dir(l), "pagemap", O_RDONLY | O_CLOEXEC);
+    CLEANUP_FREE uint64_t *entries = malloc(PAGEMAP_PIECE * sizeof *entries);
+    if (fd < 0 || !entries)
+        return start;
+    while (start < end) {
+        uint64_t want = (end - start) / page < PAGEMAP_PIECE ? (end - start) / page : PAGEMAP_PIECE;
+        ssize_t got = pread(fd, entries, want * sizeof *entries, (off_t)(start / page * sizeof *entries));
+        if (got < (ssize_t)sizeof *entries)
+            return start;
+        for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, start += page)
+            if (entries[i] & there)
+                return start;
     }
-    return 0;
+    return end;
 }
 
-// What the kernel's EIO means (Linux 6.12: CONFIG_PROC_MEM_ALWAYS_FORCE, proc_mem.force_override).
-static const char *why_not(const struct live *l, uint64_t addr, int code)
+// Whether the page at ADDR of M lies behind the end of its file; then so do all that follow.
+static bool behind_file(struct live *l, const struct mapping *m, uint64_t addr)
 {
-    const struct mapping *m = maps_find(&l->looked, addr);
-    if (code != EIO || !m || (m->perms & MAP_WRITE))
-        return strerror(code);
-    return m->perms & MAP_IS_SHARED ? "shared pages that may not be written change for others too"
-                                    : "this kernel does not let read-only pages be written through /proc/PID/mem";
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+    return live_open_mapped(l, &l->looked, m, &fd) == 0 && fstat(fd, &st) == 0 &&
+           m->offset + (addr - m->start) >= (uint64_t)st.st_size;
 }
 
-static int live_write(struct target *t, uint64_t addr, const void *from, size_t n)
+static uint64_t live_hole(struct target *t, uint64_t addr)
 {
     struct live *l = live_of(t);
-    CLEANUP_CLOSE int fd = -1;
-    CLEANUP_BUF struct buf old = {0};
-    if (!buf_room(&old, n))
-        return buf_ok(&old);
-    // Opened first: what is read then is of the same address space, or reading fails.
-    if (open_mm_file(l, "mem", O_RDWR, &fd) < 0)
-        return -1;
-    for (size_t got; old.len < n; old.len += got)
-        if (target_read(t, addr + old.len, old.data + old.len, n - old.len, &got) < 0)
-            return -1;
-    size_t done, undone;
-    if (write_all(fd, addr, from, n, &done) == 0)
-        return 0;
-    int code = errno;
-    if (code == ESRCH && l->mem >= 0)
-        return memory_gone(l);
-    const char *rest = write_all(fd, addr, old.data, done, &undone) < 0 ? "; what was written before it stays" : "";
-    return err_set(code, "cannot write at 0x%llx: %s%s", (unsigned long long)(addr + done),
-                   why_not(l, addr + done, code), rest);
+    const uint64_t page = (uint64_t)t->ps->page, next = addr - addr % page + page;
+    const struct mapping *m = l->looked.at, *stop = m + l->looked.n;
+    while (m < stop && m->end <= addr)
+        m++;
+    if (m == stop || addr < m->start)
+        return m == stop ? 0 : m->start;
+    if (m->remote && !t->options.remote_fs)
+        return m->end;
+    if (m->inode == 0)
+        return next_present(l, next, m->end);
+    return behind_file(l, m, next - page) ? m->end : next;
 }
 
 // --- threads ------------------------------------------------------------------------------------
@@ -239,6 +242,7 @@ static const struct target_kind live_kind = {
     .maps = live_maps,
     .each_thread = live_each_thread,
     .read = live_read,
+    .hole = live_hole,
     .write = live_write,
     .regs = live_regs,
     .edit_regs = live_edit_regs,
