@@ -9,15 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
-
-enum { PAGEMAP_PIECE = 8192 }; // pages
 
 static void live_close(struct target *t)
 {
     struct live *l = live_of(t);
     if (l->mem >= 0)
         close(l->mem);
+    if (l->pagemap >= 0)
+        close(l->pagemap);
     if (l->mm_dir >= 0)
         close(l->mm_dir);
     close(l->pidfd);
@@ -112,7 +113,9 @@ static int open_mem(struct live *l)
 int live_memory_gone(struct live *l)
 {
     close(l->mem);
-    l->mem = -1;
+    if (l->pagemap >= 0)
+        close(l->pagemap);
+    l->mem = l->pagemap = -1;
     l->base.has_maps = false; // the maps themselves may be in a caller's hands
     l->base.auxv.len = 0;
     return err_set(ESRCH, gone(l) ? "no such process" : "it has executed another program");
@@ -123,6 +126,7 @@ static int look(struct live *l)
 {
     const struct mapping *last = NULL; // with a device: neighbours mostly have the same
     maps_fini(&l->looked);
+    l->zeros_start = l->zeros_end = 0;
     if (maps_read(live_dir(l), &l->looked) < 0)
         return err_code() == ESRCH ? -1 : refusal(l->base.ps, l->base.pid, "cannot read its memory");
     for (size_t i = 0; i < l->looked.n; i++) {
@@ -163,32 +167,14 @@ static int live_read(struct target *t, uint64_t addr, void *to, size_t n, size_t
     struct live *l = live_of(t);
     if (open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
         return -1;
+    if (live_untouched(l, addr, n, &n)) {
+        memset(to, 0, n);
+        *got = n;
+        return 0;
+    }
     if (mem_read(&t->mem, addr, to, n, got) == 0)
         return 0;
     return err_code() == ESRCH ? live_memory_gone(l) : -1;
-}
-
-/*
- * Where the next page of anonymous memory stands, from START on, that is there already, else END. One that is not, and
- * was not made by a read either, is served by somebody else (userfaultfd(2)) or forbidden, and so are all like it.
- */
-static uint64_t next_present(struct live *l, uint64_t start, uint64_t end)
-{
-    const uint64_t page = (uint64_t)l->base.ps->page, there = 3ull << 62; // in memory or in swap: proc_pid_pagemap(5)
-    CLEANUP_CLOSE int fd = openat(live_dir(l), "pagemap", O_RDONLY | O_CLOEXEC);
-    CLEANUP_FREE uint64_t *entries = malloc(PAGEMAP_PIECE * sizeof *entries);
-    if (fd < 0 || !entries)
-        return start;
-    while (start < end) {
-        uint64_t want = (end - start) / page < PAGEMAP_PIECE ? (end - start) / page : PAGEMAP_PIECE;
-        ssize_t got = pread(fd, entries, want * sizeof *entries, (off_t)(start / page * sizeof *entries));
-        if (got < (ssize_t)sizeof *entries)
-            return start;
-        for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, start += page)
-            if (entries[i] & there)
-                return start;
-    }
-    return end;
 }
 
 // Whether the page at ADDR of M lies behind the end of its file; then so do all that follow.
@@ -212,7 +198,7 @@ static uint64_t live_hole(struct target *t, uint64_t addr)
     if (m->remote && !t->options.remote_fs)
         return m->end;
     if (m->inode == 0)
-        return next_present(l, next, m->end);
+        return live_next_present(l, next, m->end);
     return behind_file(l, m, next - page) ? m->end : next;
 }
 
@@ -258,7 +244,7 @@ int target_live_open(const struct procs *ps, const struct operand *operand, stru
         return err_set(ENOMEM, "out of memory");
     l->base.kind = &live_kind;
     l->base.pid = operand->id.pid;
-    l->mem = l->mm_dir = l->pidfd = -1;
+    l->mem = l->pagemap = l->mm_dir = l->pidfd = -1;
     proc_init(&l->process);
     proc_init(&l->thread);
     if (ident_open(ps, &operand->id, &l->process, &l->pidfd) < 0) {
