@@ -75,7 +75,7 @@ static long call_of(pid_t tid)
 #define soon(condition)                                                                                       \
     ({                                                                                                        \
         bool holds = false;                                                                                   \
-        for (uint64_t end = now() + plenty; !(holds = (condition)) && now() < end;)                      \
+        for (uint64_t last = now() + plenty; !(holds = (condition)) && now() < last;)                         \
             usleep(500);                                                                                      \
         holds;                                                                                                \
     })
