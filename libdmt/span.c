@@ -25,10 +25,9 @@ static uint64_t hole(struct target *t, uint64_t addr, uint64_t left)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = addr - addr % page + page; // 0: the top
     const struct maps *maps;
-    if (target_maps(t, &maps) == 0 && !maps_find(maps, addr)) {
-        end = 0;
-        for (size_t i = maps->n; i-- > 0 && maps->at[i].start > addr;)
-            end = maps->at[i].start;
+    if (target_maps(t, &maps) == 0) {
+        const struct mapping *next = maps_next(maps, addr);
+        end = !next ? 0 : next->start > addr ? next->start : end;
     }
     return end - addr < left ? end - addr : left;
 }
