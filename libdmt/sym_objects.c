@@ -137,12 +137,12 @@ bool sym_object_is_elf(struct syms *s, struct object *m)
     if (m->is != OBJECT_UNKNOWN)
         return m->is == OBJECT_ELF;
     const struct mapping *head = NULL;
-    bool code = false;
+    bool code = false, several = s->ranges[m->first].next != SIZE_MAX;
     for (size_t i = m->first; i != SIZE_MAX; i = s->ranges[i].next) {
         const struct mapping *r = &s->ranges[i].mapping;
         if (r->offset == 0 && !head)
             head = r;
-        code |= (r->perms & (MAP_EXEC | MAP_UNSAID)) != 0;
+        code |= (r->perms & MAP_EXEC) || (several && (r->perms & MAP_UNSAID)); // a loader maps more than one part
     }
     char magic[SELFMAG];
     size_t got = 0;
