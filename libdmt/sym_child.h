@@ -82,6 +82,9 @@ Elf *image_alt(struct image *m, const unsigned char *id, size_t n);
 
 /** The table of type SHT_SYMTAB or SHT_DYNSYM of a file; without one RET->elf is NULL. */
 NODISCARD int symtab_open(Elf *elf, uint32_t type, struct symtab *ret);
+
+/** The table that PT_DYNAMIC leads to: of a file without section headers. */
+bool symtab_of_dynamic(const struct image *m, struct symtab *ret);
 void symtab_close(struct symtab *t);
 // Inline: a pass over a table is nothing but these.
 static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx)
@@ -113,7 +116,7 @@ char symtab_bind(const GElf_Sym *sym);
 
 // --- names -------------------------------------------------------------------------
 
-/** Demangled, to be freed, or NULL. A version (`@@V`) stays behind it. */
+/** As people write it: demangled, without version (`@@V`). To be freed; NULL: as it is. */
 char *name_pretty(const char *name);
 
 /** A name that is looked for. */

@@ -86,7 +86,8 @@ int image_symtabs(struct image *m)
         return 0;
     if (m->ehdr.e_type != ET_REL && add_table(m, image_debug(m), SHT_SYMTAB))
         return 0;
-    (void)add_table(m, m->elf, SHT_DYNSYM);
+    if (!add_table(m, m->elf, SHT_DYNSYM) && symtab_of_dynamic(m, &m->tabs[0]))
+        m->ntabs = 1;
     (void)add_table(m, image_mini(m), SHT_SYMTAB);
     return 0;
 }

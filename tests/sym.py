@@ -6,7 +6,7 @@
     sym.py random N FILE [TABLE [MORE]]
                                     N random addresses: the symbols that eu-addr2line -S finds; they are in TABLE, or MORE
     sym.py lines N FILE             N random addresses of code: the lines that addr2line finds
-    sym.py demangled FILE           all names are demangled as nm -C does it
+    sym.py demangled FILE           all names are as nm -C --without-symbol-versions has them
 
 Each ends with status 0, or says what differs.
 """
@@ -157,7 +157,7 @@ def check_lines(n, path):
 def check_demangled(path):
     def names(*options):
         return [re.sub(r'^[0-9a-f ]+ . ', '', line) for line in run('nm', '-p', *options, path).splitlines()]
-    raw, pretty = names(), names('-C')
+    raw, pretty = names(), names('-C', '--without-symbol-versions')
     want = dict(zip(raw, pretty))
     rows = dmt_sym('raw_name,name', path)
     for r, ours in rows:
