@@ -106,6 +106,9 @@ static inline const char *symtab_name(const struct symtab *t, const GElf_Sym *sy
     return sym->st_name < t->nstrings ? t->strings + sym->st_name : "";
 }
 
+/** One that looks for no files. */
+struct Dwfl *image_dwfl(void);
+
 /** The Elf inside of .gnu_debugdata, the image's to close, or NULL. */
 Elf *image_mini(struct image *m);
 void image_mini_close(struct image *m);
@@ -135,9 +138,10 @@ struct lines;
 /** -1 with ENOENT: the image has no lines, and no debug file for it has. */
 NODISCARD int lines_open(struct image *m, struct lines **ret);
 void lines_close(struct lines *l);
-bool lines_of(struct lines *l, uint64_t vaddr, const char **file, unsigned *line);
+/** Of VADDR; in an object file, of the section SHNDX. */
+bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file, unsigned *line);
 
-/** Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code. */
+/** Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code; no object file. */
 NODISCARD int lines_each(struct lines *l, const char *file, unsigned line,
                          int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg);
 
