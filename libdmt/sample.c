@@ -3,7 +3,7 @@
 
 #include "err.h"
 #include "io.h"
-#include "num.h"
+#include "sample_births.h"
 #include "sample_task.h"
 
 #include <errno.h>
@@ -12,8 +12,7 @@
 
 enum {
     FILES_SPARE = 64,
-    STAT_MAX = 1 << 20, // bytes of /proc/stat
-    LIST_AFTER = 10,    // rounds
+    LIST_AFTER = 10, // rounds: a process may come into sight by other ways than its birth (proc(5), hidepid)
 };
 
 void sample_init(struct sample *s, const struct procs *ps, unsigned needs, bool threads)
@@ -21,6 +20,7 @@ void sample_init(struct sample *s, const struct procs *ps, unsigned needs, bool 
     // Descriptors come lowest first: what we inherited is mostly below the one that was opened last.
     int64_t limit = (int64_t)(io_raise_limit() & INT64_MAX), taken = ps->fd + FILES_SPARE;
     *s = (struct sample){.ps = ps, .needs = needs, .threads = threads, .files_left = limit > taken ? limit - taken : 0};
+    s->born.anywhere = true;
     s->clocks = task_has_clock(ps);
     s->skips = s->clocks && !(needs & SAMPLE_STATE);
 }
@@ -230,36 +230,28 @@ static int look_at(struct proc *p, void *arg)
     return done < 0 && (err_code() == ESRCH || err_code() == EACCES || err_code() == EPERM) ? 0 : done;
 }
 
-// The processes and threads that were born since boot, in all namespaces; 0: not known.
-static uint64_t count_forks(const struct procs *ps)
+// The process PID, where one was born.
+static int look_for(struct proc *p, pid_t pid, struct sample *s)
 {
-    CLEANUP_BUF struct buf text = {0};
-    CLEANUP_CLOSE int fd = openat(ps->fd, "stat", O_RDONLY | O_CLOEXEC);
-    uint64_t n;
-    if (fd < 0 || io_read_file(fd, &text, STAT_MAX, NULL) < 0)
-        return 0;
-    const char *line = strstr(buf_cstr(&text), "\nprocesses ");
-    const char *digits = line ? line + strlen("\nprocesses ") : "";
-    return num_uint(digits, strspn(digits, "0123456789"), UINT64_MAX, &n) == 0 ? n : 0;
+    p->pid = pid;
+    return task_is_process(pid) ? look_at(p, s) : 0;
 }
 
 int sample_all(struct sample *s)
 {
     struct proc p;
     int done = 0;
-    // Where nothing was born there is nobody new. From time to time the list is read all the same: a process may
-    // come into sight by other ways (proc(5), hidepid).
-    uint64_t forks = s->threads ? 0 : count_forks(s->ps);
-    s->no_births = forks > 0 && forks == s->forks;
-    bool list = s->changed || !s->no_births || s->take - s->listed >= LIST_AFTER;
+    births_look(s);
+    bool list = s->changed || s->born.anywhere || s->take - s->listed >= LIST_AFTER;
     proc_init(&p);
     for (size_t i = 0; !list && done == 0 && i < s->norder; i++)
         if (s->order[i]->start == UINT64_MAX || task_read(s, s->order[i], -1) != 0) {
             p.pid = s->order[i]->pid;
             done = look_at(&p, s);
         }
+    for (pid_t pid = s->born.first; !list && done == 0 && pid <= s->born.last; pid++)
+        done = look_for(&p, pid, s);
     if (list) {
-        s->forks = forks;
         s->listed = s->take;
         done = proc_each(s->ps, &p, 0, look_at, s);
     }

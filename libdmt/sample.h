@@ -50,6 +50,14 @@ struct tasks { // a hash table of tasks by their id
     size_t n, size;
 };
 
+/** Among which numbers those are that were born; see sample_births.h. */
+struct births {
+    uint64_t forks;        // of the machine since boot, threads too; 0: not known
+    pid_t cursor;          // the last number that was given
+    bool anywhere;         // else from FIRST to LAST, both included
+    pid_t first, last;
+};
+
 struct sample {
     const struct procs *ps;
     unsigned needs;
@@ -59,9 +67,8 @@ struct sample {
     struct task **order;   // the rows by id; not valid when the table has CHANGED
     size_t norder;
     bool changed;
-    uint64_t forks;        // of the machine since boot, before the last list was read; 0: not known
-    unsigned listed;       // the take in which it was read
-    bool no_births;        // since then
+    struct births born;    // since the take before
+    unsigned listed;       // the take in which the list was read
     unsigned take;
     uint64_t before, now;  // nanoseconds since boot, at the beginning of the last two takes
     bool clocks;           // processes have CPU clocks that we can read

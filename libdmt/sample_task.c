@@ -3,6 +3,7 @@
 
 #include "err.h"
 #include "io.h"
+#include "sample_births.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,13 +62,24 @@ bool task_has_clock(const struct procs *ps)
  * I/O and switches are counted by who runs. Its CPU clock tells, in nanoseconds and for all its
  * threads, so its files need not be read: except statm, for memory can be taken from who sleeps.
  */
-static uint64_t cpu_clock(pid_t pid)
+static int read_clock(pid_t pid, struct timespec *t)
 {
     // clock_getcpuclockid(3) would ask the kernel once more whether there is such a process.
     // The vdso has nothing of it: straight to the kernel.
     const clockid_t clock = (clockid_t)(~(unsigned)pid << 3 | 2);
+    return (int)syscall(SYS_clock_gettime, clock, t);
+}
+
+static uint64_t cpu_clock(pid_t pid)
+{
     struct timespec t;
-    return syscall(SYS_clock_gettime, clock, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+    return read_clock(pid, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+bool task_is_process(pid_t pid)
+{
+    struct timespec t;
+    return read_clock(pid, &t) == 0;
 }
 
 static bool may_skip(const struct sample *s, const struct task *t)
@@ -172,7 +184,7 @@ static int read_files(struct sample *s, struct task *t, int dir)
     if (dir < 0 && !open_already(s, t))
         return 1;
     // Nobody was born who could have the number now, and who has no memory gets none in its sleep.
-    bool same = t->slept && s->no_births && !(s->needs & t->have & SAMPLE_MEM);
+    bool same = t->slept && !births_may_have(s, t->pid) && !(s->needs & t->have & SAMPLE_MEM);
     if (t->slept)
         have = same ? t->have : t->have & ~(unsigned)SAMPLE_MEM;
     for (size_t i = 0; !same && i < FILES; i++) {

@@ -9,6 +9,9 @@
 /** Whether CPU clocks of processes are those of the processes in this /proc. */
 bool task_has_clock(const struct procs *ps);
 
+/** Whether PID is a process, and not one of its other threads. */
+bool task_is_process(pid_t pid);
+
 /** A task of the open directory AT, read for the first time. NULL: with ESRCH, it is gone. */
 NODISCARD struct task *task_new(struct sample *s, bool part, const struct proc *at);
 void task_free(struct sample *s, struct task *t);

@@ -138,8 +138,13 @@ reuse() {
     alone stat.py births "$(scale 50 1000)"
 }
 
-@test "the list of processes is read again where one was born, at every tenth look, and else not" {
+@test "a process that was forked is in the next report" {
+    alone stat.py forked "$(scale 50 1000)"
+}
+
+@test "the list of processes is read again where numbers do not tell who was born, at every tenth look, and else not" {
     need strace
+    check list "$(scale 100 1000)"
     alone stat.py list "$(scale 100 1000)"
 }
 

@@ -18,6 +18,7 @@
     stat.py links N            N times an interface gives its name to another
     stat.py reuse DIRECTORY N LONGEST [COMMAND...]   N reports while pids are given to others all the time
     stat.py births N           N times a process is born, some with the number of another
+    stat.py forked TIMES       births with the numbers that the kernel gives
     stat.py list LOOKS         when the list of processes is read
     stat.py phases             the times of reports
     stat.py interrupt N        SIGINT, N times
@@ -833,33 +834,75 @@ def test_births(times):
     print("%s births, each in the next report; %d reports before them" % (times, looks))
 
 
+def test_forked(times):
+    """In each report whose look began after its birth, whatever number the kernel gave it; some forks end at once."""
+    sleepers = []
+    looks = 0
+    try:
+        with Running("-o", "pid,name,when", "proc", "0.03") as stat:
+            stat.report()
+            for i in range(int(times)):
+                for _ in range(i % 5):
+                    subprocess.run(["true"], check=True)
+                sleepers.append(subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL))
+                born = time.time()
+                while stat.report()[0]["when"] < born:
+                    looks += 1
+                pids = [row["pid"] for row in stat.report()]
+                assert {p.pid for p in sleepers} <= set(pids), (sleepers[-1].pid, pids)
+                assert pids == sorted(set(pids)), pids
+                if i % 3 == 0:
+                    gone = sleepers.pop(0)
+                    gone.kill()
+                    gone.wait()
+                time.sleep(0.01 * (i % 7)) # so that some looks find that nothing was born
+    finally:
+        for process in sleepers:
+            process.kill()
+    print("%s births, each in the next report; %d reports before them" % (times, looks))
+
+
 def test_list(looks):
-    """The list of processes is read where /proc/stat says that one was born, at every tenth look, and at no other."""
+    """The list of processes is read where numbers do not tell who was born, at every tenth look, and at no other."""
     log = SCRATCH + "/calls"
     environment = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
     command = ["strace", "-qq", "-s", "1000000", "-e", "signal=none", "-e", "trace=openat,read,getdents64", "-o", log,
                "dmt-stat", "-o", "pid", "proc", "0.02", str(int(looks) - 1)]
-    with Fixture("reuse", "0") as fixture, subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+    first = os.getpid() == 1 # of a PID namespace of its own: there numbers can be chosen, and births elsewhere count
+    with contextlib.ExitStack() as stack:
+        fixture = stack.enter_context(Fixture("reuse", "0")) if first else None
+        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment))
         while process.poll() is None:
-            fixture.born(500)
-            fixture.say("end 500")
+            if fixture:
+                fixture.born(500)
+                fixture.say("end 500")
+            else:
+                subprocess.run(["true"], check=True)
             time.sleep(0.31)
         assert process.returncode == 0, process.returncode
-    # Of each look the text of /proc/stat in the log, and what follows.
+    # Of each look the texts of /proc/stat and /proc/loadavg in the log, and what follows.
     parts = re.split(r'openat\(\d+, "stat", ', read(log))[1:]
-    found = [(re.search(r"\\nprocesses (\d+)", part).group(1), "getdents64" in part) for part in parts
-             if re.search(r"\\nprocesses (\d+)", part)]
+    found = []
+    for part in parts:
+        forks = re.search(r"\\nprocesses (\d+)", part)
+        if forks:
+            cursor = re.search(r'"[\d. ]+/\d+ (\d+)\\n"', part)
+            found.append((int(forks.group(1)), int(cursor.group(1)), "getdents64" in part))
     assert len(found) == int(looks), (len(found), looks)
-    known, since, read_for = None, 0, {"births": 0, "age": 0, "nothing": 0}
-    for forks, listed in found[1:]: # the second one reads it too: the first one showed nothing
+    since, read_for = 0, {"births": 0, "age": 0, "nothing": 0, "births by number": 0}
+    for i, (forks, cursor, listed) in enumerate(found[1:]):
+        born, given = forks - found[i][0], cursor - found[i][1]
         since += 1
-        why = "births" if forks != known else "age" if since == 10 else "nothing"
+        # The second look reads it too: the first one showed nothing.
+        why = "births" if i == 0 or (born and born != given) else "age" if since == 10 else "births by number" if born else "nothing"
         read_for[why] += 1
-        assert listed == (why != "nothing"), (why, found)
+        assert listed == (why in ("births", "age")), (why, i, found)
         if listed:
-            known, since = forks, 0
+            since = 0
     print("looks by what there was to read the list for: %s" % read_for)
-    assert read_for["births"] > 1, read_for
+    whole = os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC # the first namespace: all births have a number in it
+    assert read_for["births"] > 1 or not first, read_for
+    assert read_for["births by number"] > 0 or not whole, read_for
 
 
 # --- time --------------------------------------------------------------------------------------
