@@ -141,7 +141,10 @@ void lines_close(struct lines *l);
 /** Of VADDR; in an object file, of the section SHNDX. */
 bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file, unsigned *line);
 
-/** Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code; no object file. */
+/**
+ * Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code. In an object
+ * file nothing is found.
+ */
 NODISCARD int lines_each(struct lines *l, const char *file, unsigned line,
                          int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg);
 

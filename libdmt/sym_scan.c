@@ -78,7 +78,7 @@ static void offer(struct candidate *c, const struct candidate *new)
         *c = *new;
 }
 
-// The section that ADDR is in, of those that are loaded; of a file without section headers the segment. SIZE_MAX: none.
+// The section that ADDR is in, of those that are loaded; in a file without section headers the segment. SIZE_MAX: none.
 static size_t section_of(const struct image *m, const struct symtab *t, uint64_t addr)
 {
     for (size_t i = 0; t->nsections == 0 && i < m->nloads; i++)
@@ -180,8 +180,8 @@ static const struct candidate *choose(struct found *found, const size_t *section
     return c->name && (c->sym.st_size || c->sym.st_value > found[i].end || found[i].end == 0) ? c : NULL;
 }
 
-static void find_sections(const struct image *m, const struct symtab *t, const struct asked *at, size_t n, uint64_t bias,
-                          size_t *ret)
+static void find_sections(const struct image *m, const struct symtab *t, const struct asked *at, size_t n,
+                          uint64_t bias, size_t *ret)
 {
     for (size_t i = 0; i < n; i++)
         ret[i] = section_of(m, t, at[i].addr - bias);
