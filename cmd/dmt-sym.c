@@ -33,7 +33,7 @@ struct symcmd {
 
 static const struct opt opts[] = {
     {'s', "lines", NULL, OPT_FLAG, offsetof(struct symcmd, lines), NULL, "source file and line too"},
-    {0, "raw-names", NULL, OPT_FLAG, offsetof(struct symcmd, raw_names), NULL, "names as in the table, not demangled"},
+    {0, "raw-names", NULL, OPT_FLAG, offsetof(struct symcmd, raw_names), NULL, "names as in the table"},
 };
 
 // --- the command line ------------------------------------------------------------
@@ -228,7 +228,7 @@ static const struct cmd cmd = {
     .name = "dmt-sym",
     .summary = "Show the symbols at addresses or of a name, or all, of a process, core or ELF file",
     .operands = "TARGET|FILE [NAME|ADDR]...",
-    .complete = "targets",
+    .complete = "cores",
     .example = "dmt-sym self main",
     .targets = true,
     .opts = opts,

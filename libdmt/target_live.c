@@ -190,11 +190,9 @@ static uint64_t live_hole(struct target *t, uint64_t addr)
 {
     struct live *l = live_of(t);
     const uint64_t page = (uint64_t)t->ps->page, next = addr - addr % page + page;
-    const struct mapping *m = l->looked.at, *stop = m + l->looked.n;
-    while (m < stop && m->end <= addr)
-        m++;
-    if (m == stop || addr < m->start)
-        return m == stop ? 0 : m->start;
+    const struct mapping *m = maps_next(&l->looked, addr);
+    if (!m || addr < m->start)
+        return m ? m->start : 0;
     if (m->remote && !t->options.remote_fs)
         return m->end;
     if (m->inode == 0)
@@ -235,6 +233,7 @@ static const struct target_kind live_kind = {
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,
+    .own_path = live_own_path,
 };
 
 int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret)

@@ -4,6 +4,7 @@
 #include "err.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 // --- types ---------------------------------------------------------------------
@@ -56,7 +57,7 @@ int value_plan_at(struct value_plan *plan, uint64_t addr)
     if (plan->size == 0 || plan->size - 1 <= UINT64_MAX - addr)
         return 0;
     if (!plan->at_most)
-        return err_set(EINVAL, "reaches beyond the end of the address space");
+        return err_set(EFAULT, "reaches beyond the end of the address space"); // the target may have chosen the address
     plan->size = UINT64_MAX - addr + 1;
     return 0;
 }
@@ -380,4 +381,17 @@ int value_rows_add(struct value_rows *rows, const struct value_row *row)
     buf_add(&rows->bytes, row->bytes, row->n);
     buf_add(&rows->bytes, row->old, row->old_n);
     return rows->n < TOGETHER && rows->bytes.len < TOGETHER_BYTES ? 0 : value_rows_flush(rows);
+}
+
+bool value_offer(size_t i, struct offered *ret)
+{
+    size_t nformats = 0;
+    while (value_format_at(nformats))
+        nformats++;
+    const struct reg *reg = i < nformats ? NULL : reg_at(i - nformats);
+    if (i >= nformats && !reg)
+        return false;
+    ret->complete = reg ? "operands" : "types";
+    (void)snprintf(ret->word, sizeof ret->word, "%s%s", reg ? "%" : "", reg ? reg->name : value_format_at(i));
+    return true;
 }

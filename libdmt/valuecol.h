@@ -18,13 +18,16 @@ struct value_plan {
     uint64_t size;             // bytes from the first to the end of the last; 0: strings
 };
 
+/** What TAB offers (struct cmd): formats of values for `types`, registers as locations for `operands`. */
+bool value_offer(size_t i, struct offered *ret);
+
 /**
  * By -f (WANT; letter 0: not given), the size of the symbol and the count. Without -f a variable of 1, 2, 4 or 8 bytes
  * is a number, all else bytes. -1 with EINVAL: too many.
  */
 NODISCARD int value_plan(const struct location *l, const struct value_format *want, struct value_plan *ret);
 
-/** Whether it fits behind ADDR; what nobody asked for is left out. -1 with EINVAL. */
+/** Whether it fits behind ADDR; what nobody asked for is left out. -1 with EFAULT. */
 NODISCARD int value_plan_at(struct value_plan *plan, uint64_t addr);
 
 /** As value_plan, for a register: its lanes where the format has a smaller size. */
