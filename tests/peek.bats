@@ -361,6 +361,21 @@ spinning() {
     run -1 dmt-peek 2147483647 0x1000
 }
 
+@test "what holds for all threads is said once" {
+    need strace
+    data threads=3
+    strace -qq -f -o /dev/null -p "$PID" 3>&- &
+    traced() { [ "$(grep -l '^TracerPid:.[1-9]' "/proc/$PID/task"/*/status | wc -l)" = 4 ]; }
+    soon traced
+    tracer=$(awk '/^TracerPid/ { print $2 }' "/proc/$PID/status")
+    run -3 --separate-stderr dmt-peek -H "$PID" %rip
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" = 2 ]
+    [[ ${stderr_lines[0]} == "dmt-peek: $PID: thread $PID: "*"$tracer"* ]]
+    [ "${stderr_lines[1]}" = "dmt-peek: $PID: the same holds for 3 other threads" ]
+    kill "$tracer"
+}
+
 @test "a first thread that has ended: memory and registers of the others" {
     spawn "$FIXTURES/parked" threads=2 leader-exits
     soon is_state Z "$PID"
