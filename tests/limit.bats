@@ -64,18 +64,22 @@ limits() {
     [ "$(grep '^Max core' "/proc/$PID/limits" | awk '{ print $5 }')" = 0 ]
 }
 
-@test "every limit can be set, unlimited too" {
+@test "every limit can be set, unlimited too where that is allowed" {
     need prlimit
     need_root
     parked
-    for name in $(dmt-limit -H -o name "$PID"); do
+    # Raising takes CAP_SYS_RESOURCE, which a container's root may lack.
+    prlimit --core=1:1 prlimit --core=1:2 true 2>/dev/null && raises=1 || raises=
+    while read -r name hard; do
+        [ "$raises" ] || [ "$hard" = unlimited ] || [ "$hard" -ge 5 ] || continue
         [ "$(dmt-limit -H -o soft,hard "$PID" "$name=3:5")" = $'3\t5' ]
         [ "$(theirs "$PID" | grep -P "^$name\t")" = "$name"$'\t3\t5' ]
         # More descriptors than fs.nr_open nobody may have.
-        prlimit --pid "$PID" "--$name=3:6" || skip "CAP_SYS_RESOURCE is missing"
-        [ "$name" = nofile ] || [ "$(dmt-limit -H -o soft,hard "$PID" "$name=unlimited:unlimited")" = $'unlimited\tunlimited' ]
+        [ -z "$raises" ] || [ "$name" = nofile ] ||
+            [ "$(dmt-limit -H -o soft,hard "$PID" "$name=unlimited:unlimited")" = $'unlimited\tunlimited' ]
         [ "$(dmt-limit -H -o soft,hard "$PID" "$name=2:4")" = $'2\t4' ]
-    done
+    done < <(dmt-limit -H -o name,hard "$PID")
+    spawn "$FIXTURES/parked"
     [ "$(dmt-limit -H -o soft,hard "$PID" as=18446744073709551614:18446744073709551614)" = $'18446744073709551614\t18446744073709551614' ]
     [ "$(dmt-limit -J -o soft "$PID" as=18446744073709551613)" = '{"soft":"18446744073709551613"}' ]
 }
