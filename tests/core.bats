@@ -103,7 +103,7 @@ refuses() {
     refuses 1 "no build-id" dmt-peek core "$text,16"
     rm program
     mkfifo program
-    refuses 1 "not a regular file" timeout 5 dmt-peek core "$text,16"
+    refuses 1 "not a regular file" timeout 60 dmt-peek core "$text,16"
     rm program
     mv kept program
     dmt-peek --raw core "$text,16" | cmp - first
@@ -140,7 +140,7 @@ refuses() {
     refuses 3 "not an ELF file" dmt-map "$BATS_TEST_DIRNAME/core.py"
     refuses 3 "no core" dmt-map /dev/null
     mkfifo fifo
-    refuses 3 "no core" timeout 5 dmt-map fifo
+    refuses 3 "no core" timeout 60 dmt-map fifo
     parked
     take_gcore "$PID" core
     printf '\026\0' | dd of=core bs=1 seek=18 conv=notrunc status=none # e_machine: s390
