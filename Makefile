@@ -37,12 +37,12 @@ DEPS_apt     = gcc make libc6-dev libelf-dev libdw-dev libiberty-dev
 DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutils-devel binutils-devel
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
-TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils
-TESTS_apt    = $(TESTS) fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
-TESTS_dnf    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
+TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils nodejs
+TESTS_apt    = $(TESTS) xxd fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
+TESTS_dnf    = $(TESTS) vim-common gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
-TESTS_apk    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
-TESTS_pacman = $(TESTS) gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
+TESTS_apk    = $(TESTS) xxd gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
+TESTS_pacman = $(TESTS) vim gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
 GET_apt      = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 GET_dnf      = dnf install -y
 GET_apk      = apk add

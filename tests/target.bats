@@ -112,7 +112,7 @@ columns_agree() {
     strings=$(dmt-peek -f pointer "$PID" "$strings" | field value)
     line "dmt-peek -f string TARGET $strings,3"
     line "dmt-peek -f char TARGET $strings,30"
-    line "dmt-peek --raw TARGET $strings,64 | tr '\\0' '\\n'"
+    line "dmt-peek --raw TARGET $strings,64 | od -An -c"
     cores_agree
 }
 
