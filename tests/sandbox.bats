@@ -17,18 +17,13 @@ parser() {
     [[ $CHILD =~ ^[0-9]+$ ]]
 }
 
-# A file with many more symbols than a pipe and a socket hold.
-large() {
-    readlink -f "$(command -v node)" || ldd "$FIXTURES/symbols" | awk '$1 == "libc.so.6" { print $3 }'
-}
-
 status_of() {
     sed -n "s/^$1:[[:space:]]*//p" "/proc/$CHILD/status"
 }
 
 @test "the child: nobody, without capabilities, new privileges or core; filtered; two descriptors" {
     need_root
-    parser dmt-sym "$(large)"
+    parser dmt-sym "$FIXTURES/many"
     [ "$(status_of Uid | xargs)" = '65534 65534 65534 65534' ]
     [ "$(status_of Gid | xargs)" = '65534 65534 65534 65534' ]
     [ -z "$(status_of Groups | xargs)" ]
@@ -53,7 +48,7 @@ status_of() {
 
 @test "the same without root" {
     need_root # to become somebody else
-    parser setpriv --reuid=65533 --regid=65533 --clear-groups dmt-sym "$(large)"
+    parser setpriv --reuid=65533 --regid=65533 --clear-groups dmt-sym "$FIXTURES/many"
     [ "$(status_of Seccomp)" = 2 ]
     [ "$(status_of NoNewPrivs)" = 1 ]
     [ "$(stat -c %u "/proc/$CHILD/mem")" = 0 ]
@@ -67,7 +62,7 @@ status_of() {
 }
 
 @test "it dies with its parent, however that dies" {
-    parser dmt-sym "$(large)"
+    parser dmt-sym "$FIXTURES/many"
     kill -KILL "$PARENT"
     end=$((SECONDS + 30))
     while [ -e "/proc/$CHILD" ] && [ "$(awk '{ print $3 }' "/proc/$CHILD/stat" 2>/dev/null)" != Z ]; do
@@ -76,7 +71,7 @@ status_of() {
 }
 
 @test "a child that is killed is one error" {
-    file=$(large)
+    file=$FIXTURES/many
     parser dmt-sym "$file"
     kill -SEGV "$CHILD" || skip 'it may not be killed'
     cat <&"$ROWS" >/dev/null
@@ -92,14 +87,14 @@ status_of() {
     need_root
     need strace
     # The last step fails, as where CONFIG_SECCOMP_FILTER is not set.
-    run -3 --separate-stderr strace -f -qq -o /dev/null -e trace=prctl -e inject=prctl:error=EINVAL dmt-sym "$(large)" main
+    run -3 --separate-stderr strace -f -qq -o /dev/null -e trace=prctl -e inject=prctl:error=EINVAL dmt-sym "$FIXTURES/many" main
     [ -z "$(tail -n +2 <<<"$output")" ]
     grep -q 'cannot be locked in' <<<"$stderr"
 }
 
 @test "in a user namespace where there is no nobody it is locked in as well" {
     unshare -Ur true || skip 'no user namespaces'
-    parser unshare -Ur dmt-sym "$(large)"
+    parser unshare -Ur dmt-sym "$FIXTURES/many"
     [ "$(status_of Seccomp)" = 2 ]
     [ "$(status_of CapEff)" = 0000000000000000 ]
 }

@@ -247,10 +247,12 @@ def check_object(path):
 
 
 def check_demangled(path):
+    table = [] if run('nm', '-p', path) else ['-D']
+
     def names(*options):
-        return [re.sub(r'^[0-9a-f ]+ . ', '', line) for line in run('nm', '-p', *options, path).splitlines()]
+        return [re.sub(r'^[0-9a-f ]+ . ', '', line) for line in run('nm', '-p', *table, *options, path).splitlines()]
     raw, pretty = names(), names('-C', '--without-symbol-versions')
-    want = dict(zip(raw, pretty))
+    want = {re.sub(r'@+[A-Z].*', '', name): shown for name, shown in zip(raw, pretty)}
     rows = dmt_sym('raw_name,name', path)
     for r, ours in rows:
         if r in want and ours != want[r]:
