@@ -2,6 +2,7 @@
 #include "cell.h"
 
 #include "esc.h"
+#include "num.h"
 
 #include <string.h>
 #include <time.h>
@@ -127,13 +128,19 @@ static void add_number(struct buf *out, const struct cell *c)
         buf_int(out, c->number);
     if (c->decimals == 0)
         return;
-    uint64_t size = c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number, scale = (uint64_t)scale_of(c);
     if (c->number < 0)
         buf_byte(out, '-');
-    buf_uint(out, size / scale);
+    // The digits of the whole, and a point among them: to divide by a power of ten takes longer than all the rest.
+    char digits[NUM_DIGITS];
+    size_t n = num_text(digits, c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number);
+    size_t decimals = (size_t)c->decimals, whole = n > decimals ? n - decimals : 0;
+    if (whole == 0)
+        buf_byte(out, '0');
+    buf_add(out, digits, whole);
     buf_byte(out, '.');
-    for (uint64_t rest = size % scale; (scale /= 10) > 0; rest %= scale)
-        buf_byte(out, (char)('0' + rest / scale));
+    for (size_t i = n; i < decimals; i++)
+        buf_byte(out, '0');
+    buf_add(out, digits + whole, n - whole);
 }
 
 void cell_exact(struct buf *out, const struct cell *c)

@@ -55,11 +55,10 @@ int num_seconds(const char *s, size_t n, uint64_t max, uint64_t *ret)
 
 size_t num_text(char to[NUM_DIGITS], uint64_t v)
 {
-    char digits[NUM_DIGITS];
-    size_t at = NUM_DIGITS;
-    do
-        digits[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    memcpy(to, digits + at, NUM_DIGITS - at);
-    return NUM_DIGITS - at;
+    size_t n = 1;
+    for (uint64_t rest = v; rest >= 10; rest /= 10)
+        n++;
+    for (size_t at = n; at-- > 0; v /= 10)
+        to[at] = (char)('0' + v % 10);
+    return n;
 }
