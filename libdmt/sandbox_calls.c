@@ -32,12 +32,13 @@ static const unsigned allowed[] = {
 
 static const unsigned refused[] = {
     SYS_openat, SYS_readlinkat, SYS_faccessat, SYS_getcwd, SYS_ioctl, SYS_getpid, SYS_gettid, SYS_rt_sigprocmask,
-    SYS_prctl, SYS_sysinfo, SYS_sched_getaffinity, SYS_prlimit64, SYS_write, SYS_writev,
+    SYS_prctl, SYS_sysinfo, SYS_sched_getaffinity, SYS_prlimit64, SYS_write, SYS_writev, SYS_pipe2,
+    SYS_mincore,
 #ifdef SYS_open
     SYS_open, SYS_readlink, SYS_access, SYS_stat,
 #endif
 #ifdef __SANITIZE_ADDRESS__ // a report would be lost with its writer
-    SYS_clone, SYS_clone3, SYS_pipe2, SYS_setrlimit, SYS_socket,
+    SYS_clone, SYS_clone3, SYS_setrlimit, SYS_socket,
 #endif
 };
 

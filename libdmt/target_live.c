@@ -93,7 +93,7 @@ static int live_auxv(struct target *t, struct buf *ret)
     return io_read_file(fd, ret, 4096, NULL);
 }
 
-static int open_mem(struct live *l)
+int live_open_mem(struct live *l)
 {
     if (l->mem >= 0)
         return 0;
@@ -105,7 +105,7 @@ static int open_mem(struct live *l)
 }
 
 // A descriptor of mem reads 0 bytes once its address space is gone: the process ended or ran another program.
-static int memory_gone(struct live *l)
+int live_memory_gone(struct live *l)
 {
     close(l->mem);
     l->mem = -1;
@@ -115,7 +115,7 @@ static int memory_gone(struct live *l)
 }
 
 // The mappings by which reading is decided: a copy of its own, since the target's may be in a caller's hands.
-static int look(struct live *l)
+int live_look(struct live *l)
 {
     const struct mapping *last = NULL; // with a device: neighbours mostly have the same
     maps_fini(&l->looked);
@@ -137,7 +137,7 @@ static int look(struct live *l)
 static int readable(struct live *l, uint64_t addr, size_t n, size_t *ret)
 {
     const struct mapping *m = maps_find(&l->looked, addr);
-    if (!m && look(l) < 0) // it may be new
+    if (!m && live_look(l) < 0) // it may be new
         return -1;
     if (!m && !(m = maps_find(&l->looked, addr)))
         return err_set(EFAULT, "nothing is mapped at 0x%llx", (unsigned long long)addr);
@@ -157,11 +157,11 @@ static int readable(struct live *l, uint64_t addr, size_t n, size_t *ret)
 static int live_read(struct target *t, uint64_t addr, void *to, size_t n, size_t *got)
 {
     struct live *l = live_of(t);
-    if (open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
+    if (live_open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
         return -1;
     if (mem_read(&t->mem, addr, to, n, got) == 0)
         return 0;
-    return err_code() == ESRCH ? memory_gone(l) : -1;
+    return err_code() == ESRCH ? live_memory_gone(l) : -1;
 }
 
 static int write_all(int fd, uint64_t addr, const char *from, size_t n, size_t *done)
@@ -207,7 +207,7 @@ static int live_write(struct target *t, uint64_t addr, const void *from, size_t 
         return 0;
     int code = errno;
     if (code == ESRCH && l->mem >= 0)
-        return memory_gone(l);
+        return live_memory_gone(l);
     const char *rest = write_all(fd, addr, old.data, done, &undone) < 0 ? "; what was written before it stays" : "";
     return err_set(code, "cannot write at 0x%llx: %s%s", (unsigned long long)(addr + done),
                    why_not(l, addr + done, code), rest);
@@ -242,6 +242,7 @@ static const struct target_kind live_kind = {
     .write = live_write,
     .regs = live_regs,
     .edit_regs = live_edit_regs,
+    .stack = live_stack,
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,

@@ -29,6 +29,13 @@ static inline struct live *live_of(struct target *t)
  */
 NODISCARD int live_dir(struct live *l);
 
+/** Opens `mem` if it is not open; its mappings, read anew, with `remote`, to l->looked. */
+NODISCARD int live_open_mem(struct live *l);
+NODISCARD int live_look(struct live *l);
+
+/** What a read of nothing from `mem` means: -1 with ESRCH. */
+NODISCARD int live_memory_gone(struct live *l);
+
 /** Puts ` (deleted)` back where it is the name's own end. */
 void live_true_names(struct live *l, struct maps *m);
 
