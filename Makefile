@@ -17,6 +17,7 @@ SYMLIBS = -ldw -lelf -liberty
 UNWINDLIBS = -lunwind-ptrace -lunwind-generic $(SYMLIBS)
 $(foreach p,dmt-sym dmt-peek dmt-poke,$(eval LDLIBS_$p = $(SYMLIBS)))
 $(foreach p,dmt-bt unit parsers,$(eval LDLIBS_$p = $(UNWINDLIBS)))
+CFLAGS_stepped = -Wl,-z,lazy
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g
@@ -138,7 +139,7 @@ demo: all  ## show the commands at work
 check: all $(UNIT) $(FIXTURES) tool-bats  ## run all tests (T=tests/ps.bats: only these)
 	@$(TESTENV) tests/tally $(BUILD)/check.tap $(if $(T),,$(UNIT)) '$(BATS)'
 
-unit: $(UNIT)  ## run the unit tests
+unit: $(UNIT) $(BUILD)/fixtures/stepped  ## run the unit tests
 	@$(TESTENV) tests/tally $(BUILD)/unit.tap $(UNIT)
 
 soak: all $(UNIT) $(FIXTURES) tool-bats  ## run the long forms of the tests, then fuzz

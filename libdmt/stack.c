@@ -69,28 +69,40 @@ static int copy_region(struct stack *s, const struct maps *maps, uint64_t sp, si
     return 0;
 }
 
+static bool is_code(const struct maps *maps, uint64_t addr)
+{
+    const struct mapping *m = maps_find(maps, addr);
+    return m && (m->perms & (MAP_EXEC | MAP_UNSAID));
+}
+
 /*
  * A signal frame on an alternate stack tells that it is one: the stack that its struct ucontext says was set up for
- * handlers (uc_stack, the same place on all machines) is the one that it lies in. What only looks like one costs a copy
- * that nobody reads.
+ * handlers (uc_stack, the same place on all machines) is the one that it lies in, and what was interrupted is code with
+ * a stack elsewhere. What only looks like one costs a copy that nobody reads.
  */
-static int copy_interrupted(struct stack *s, const struct maps *maps, stack_read_fn *read, void *arg)
+static bool is_interrupted(const struct stack *s, const struct maps *maps, uint64_t at, const char *frame, uint64_t *sp)
 {
-    enum { SS_SP = 16, SS_SIZE = 32 };
-    const size_t sp_at = reg_dwarf[reg_dwarf_sp].context, size = sp_at + sizeof(uint64_t);
+    enum { SS_SP = 16, SS_SIZE = 32, SIZE_MAX_SEEN = 1 << 30 };
+    uint64_t start, length, pc;
+    memcpy(&start, frame + SS_SP, sizeof start);
+    memcpy(&length, frame + SS_SIZE, sizeof length);
+    if (length > SIZE_MAX_SEEN || at - start >= length)
+        return false;
+    memcpy(sp, frame + reg_dwarf[reg_dwarf_sp].context, sizeof *sp);
+    memcpy(&pc, frame + reg_dwarf[reg_dwarf_pc].context, sizeof pc);
+    return *sp - start >= length && (*sp & 7) == 0 && !has_addr(s, *sp) && is_code(maps, pc);
+}
+
+static bool copy_interrupted(struct stack *s, const struct maps *maps, stack_read_fn *read, void *arg)
+{
+    const size_t size = reg_dwarf[reg_dwarf_pc].context + sizeof(uint64_t);
     const struct stack_region *r = &s->regions[s->nregions - 1];
-    for (size_t at = 0; at + size <= r->size && s->nregions < STACK_REGIONS; at += 8) {
-        const char *frame = s->bytes.data + r->at + at;
-        uint64_t start, length, sp;
-        memcpy(&start, frame + SS_SP, sizeof start);
-        memcpy(&length, frame + SS_SIZE, sizeof length);
-        memcpy(&sp, frame + sp_at, sizeof sp);
-        if (r->base + at - start >= length || sp - start < length || (sp & 7) || has_addr(s, sp))
-            continue;
-        if (copy_region(s, maps, sp, STACK_WINDOW, read, arg) == 0)
-            return 1;
-    }
-    return 0;
+    uint64_t sp;
+    for (size_t at = 0; at + size <= r->size; at += 8)
+        if (is_interrupted(s, maps, r->base + at, s->bytes.data + r->at + at, &sp) &&
+            copy_region(s, maps, sp, STACK_WINDOW, read, arg) == 0)
+            return true;
+    return false;
 }
 
 int stack_copy(struct stack *s, const struct maps *maps, size_t window, stack_read_fn *read, void *arg)

@@ -334,6 +334,42 @@ static void put_program(const struct cfi *c, size_t from, size_t end, struct buf
     buf_add(b, c->bytes.at + from, end - from);
 }
 
+// Whether the instructions [FROM, END) hold an expression. What is not understood may be one.
+static bool has_expression(const struct cfi *cfi, size_t from, size_t end)
+{
+    struct cursor c = {cfi, from, end, false};
+    while (c.at < c.end && !c.bad) {
+        unsigned op = (unsigned)get(&c, 1);
+        switch (op & 0xc0 ? op & 0xc0 : op) {
+        case DW_CFA_nop: case DW_CFA_advance_loc: case DW_CFA_restore: case DW_CFA_remember_state:
+        case DW_CFA_restore_state: case DW_CFA_GNU_window_save: break;
+        case DW_CFA_advance_loc1: (void)get(&c, 1); break;
+        case DW_CFA_advance_loc2: (void)get(&c, 2); break;
+        case DW_CFA_advance_loc4: (void)get(&c, 4); break;
+        case DW_CFA_offset_extended: case DW_CFA_register: case DW_CFA_def_cfa: case DW_CFA_offset_extended_sf:
+        case DW_CFA_def_cfa_sf: case DW_CFA_val_offset: case DW_CFA_val_offset_sf:
+        case DW_CFA_GNU_negative_offset_extended:
+            (void)get_leb(&c, false);
+            (void)get_leb(&c, false);
+            break;
+        case DW_CFA_offset: case DW_CFA_restore_extended: case DW_CFA_undefined: case DW_CFA_same_value:
+        case DW_CFA_def_cfa_register: case DW_CFA_def_cfa_offset: case DW_CFA_def_cfa_offset_sf:
+        case DW_CFA_GNU_args_size:
+            (void)get_leb(&c, false);
+            break;
+        default: return true;
+        }
+    }
+    return c.bad;
+}
+
+bool cfi_has_expression(const struct cfi *c, const struct cfi_range *range)
+{
+    struct fde f;
+    return !read_fde(c, range->at, &f) || has_expression(c, f.cie.program, f.cie.end) ||
+           has_expression(c, f.program, f.end);
+}
+
 // Fills up with DW_CFA_nop, and writes the length at the beginning.
 static void close_entry(struct buf *b, size_t at)
 {

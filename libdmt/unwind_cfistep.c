@@ -15,7 +15,17 @@
 extern int search_table(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, unw_proc_info_t *pi,
                         int need_unwind_info, void *arg);
 
-enum { CACHED = 1 << 13 };
+enum { CACHED = 1 << 12 };
+
+// What is known of an address.
+struct found {
+    uint64_t pc;           // 0: nothing
+    bool covered;          // there is call frame information
+    bool expression;       // libunwind keeps where an expression is, not what: it has to be there at each step
+    struct cfi *cfi;
+    struct cfi_range range;
+    uint64_t bias;
+};
 
 struct cfi_engine {
     unw_addr_space_t as;
@@ -23,22 +33,25 @@ struct cfi_engine {
     struct frame_regs regs;
     struct buf plain;      // its call frame information, at PLAIN_AT
     uint64_t plain_at;
-    // What was found for the step, before libunwind asks for it:
-    struct cfi *cfi;
-    struct cfi_range range;
-    uint64_t bias;
+    const struct found *now; // of the step
+    struct found found[CACHED]; // by pc
 };
+
+static int put_plain(struct cfi_engine *e)
+{
+    const uint64_t start = e->now->range.start + e->now->bias;
+    e->plain_at = start & ~(uint64_t)7;
+    return cfi_put(e->now->cfi, &e->now->range, e->plain_at, start, &e->plain);
+}
 
 static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *arg)
 {
     struct cfi_engine *e = arg;
-    const uint64_t start = e->range.start + e->bias, word = ~(uint64_t)7;
-    if (cfi_put(e->cfi, &e->range, start & word, start, &e->plain) < 0)
+    if (e->plain.len == 0 && put_plain(e) < 0)
         return -UNW_ENOINFO;
-    e->plain_at = start & word;
     unw_dyn_info_t di = {
-        .start_ip = start,
-        .end_ip = e->range.end + e->bias,
+        .start_ip = e->now->range.start + e->now->bias,
+        .end_ip = e->now->range.end + e->now->bias,
         .format = UNW_INFO_FORMAT_REMOTE_TABLE,
         .u.rti = {.segbase = e->plain_at, .table_len = 1, .table_data = e->plain_at},
     };
@@ -149,17 +162,31 @@ void cfi_engine_close(struct cfi_engine *e)
     free(e);
 }
 
+static const struct found *find(struct cfi_engine *e, struct space *space, uint64_t pc)
+{
+    struct found *f = &e->found[pc % CACHED];
+    if (f->pc != pc) {
+        *f = (struct found){.pc = pc};
+        f->covered = space_cfi(space, pc, &f->cfi, &f->range, &f->bias);
+        f->expression = f->covered && cfi_has_expression(f->cfi, &f->range);
+    }
+    return f;
+}
+
 enum stepped step_cfi(struct climb *w, const struct place *from, struct place *to)
 {
     struct cfi_engine *e = w->engine;
     uint64_t pc = from->regs.at[reg_dwarf_pc] - !from->exact;
     unw_cursor_t cursor;
-    if (!space_cfi(w->space, pc, &e->cfi, &e->range, &e->bias))
+    e->now = find(e, w->space, pc);
+    if (!e->now->covered)
         return STEP_NO;
     e->climb = w;
     e->regs = from->regs;
     e->regs.at[reg_dwarf_pc] = pc;
     e->plain.len = 0;
+    if (e->now->expression && put_plain(e) < 0)
+        return STEP_NO;
     if (unw_init_remote(&cursor, e->as, e) < 0)
         return STEP_NO;
     int done = unw_step(&cursor);

@@ -43,6 +43,9 @@ void cfi_check_hdr(struct cfi *c);
 /** The FDE that covers VADDR. */
 bool cfi_find(struct cfi *c, uint64_t vaddr, struct cfi_range *ret);
 
+/** Whether what it says of registers has to be computed, and not only looked up. */
+bool cfi_has_expression(const struct cfi *c, const struct cfi_range *range);
+
 /**
  * The FDE and its CIE, put anew for the address START that it has in the target: as those of an .eh_frame without
  * pointers to anything else, behind a table of one entry as .eh_frame_hdr has it. BASE is where it will be, START
