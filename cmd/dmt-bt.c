@@ -235,6 +235,7 @@ static void work(struct run *run, void *values)
     c->needs = c->folded ? BTCOL_NAMES | BTCOL_TASK : table_needs(run->table);
     c->options = (struct backtrace_options){
         .by = c->live ? BACKTRACE_LIVE : c->no_stop ? BACKTRACE_NO_STOP : BACKTRACE_COPY,
+        .max_stop = c->max_stop * 1000000,
         .max = c->frames < UNWIND_FRAMES_MAX ? (size_t)c->frames : UNWIND_FRAMES_MAX,
         .one_thread = c->first,
         .running = c->running,

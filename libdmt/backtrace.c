@@ -83,19 +83,53 @@ static int run(struct collecting *c)
     return unwind_run(c->unwinder, c->options->max, take_frames, c);
 }
 
+static void take_task(struct trace *t, const struct stack *s)
+{
+    t->state = s->state;
+    t->name_len = s->name_len;
+    memcpy(t->name, s->name, sizeof t->name);
+    t->has_call = s->has_call;
+    t->call = s->call;
+    memcpy(t->args, s->args, sizeof t->args);
+}
+
+struct live_trace {
+    struct collecting *c;
+    size_t index;
+};
+
+static int take_live(const struct unwound *stack, void *arg)
+{
+    const struct live_trace *l = arg;
+    struct unwound here = *stack;
+    here.index = (uint32_t)l->index;
+    return take_frames(&here, l->c);
+}
+
+static int collect_live(struct collecting *c, size_t i)
+{
+    struct trace *t = &c->b->traces[i];
+    struct live_trace l = {c, i};
+    const struct stack_want asleep = {STACK_WINDOW, true, true};
+    if (c->options->task || c->options->running) {
+        (void)!target_stack(c->target, t->tid, &asleep, &c->stack); // for what /proc says of it
+        take_task(t, &c->stack);
+    }
+    if (unwind_live(c->target, t->tid, c->options->max_stop, c->options->max, &t->pause, take_live, &l) < 0)
+        fail(t, err_code(), err_text());
+    return 0;
+}
+
 // One thread's. -1: no more threads, the target is gone.
 static int collect(struct collecting *c, size_t i)
 {
     struct trace *t = &c->b->traces[i];
     struct stack *s = &c->stack;
+    if (c->options->by == BACKTRACE_LIVE)
+        return collect_live(c, i);
     int done = target_stack(c->target, t->tid, &c->want, s);
-    t->state = s->state;
-    t->name_len = s->name_len;
-    memcpy(t->name, s->name, sizeof t->name);
+    take_task(t, s);
     t->pause += s->pause;
-    t->has_call = s->has_call;
-    t->call = s->call;
-    memcpy(t->args, s->args, sizeof t->args);
     if (done < 0 && err_code() == ENOMEM)
         return -1;
     if (done < 0) {

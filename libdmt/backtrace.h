@@ -15,6 +15,7 @@ enum backtrace_by {
 
 struct backtrace_options {
     enum backtrace_by by;
+    uint64_t max_stop;     // as of target_options, for BACKTRACE_LIVE
     size_t max;            // frames of a stack
     bool one_thread;       // the first only
     bool running;          // threads that run only

@@ -14,6 +14,7 @@ enum unwind_how {
     HOW_SIG,               // the signal frame that the kernel made
     HOW_FP,                // the frame pointer
     HOW_SCAN,              // the next word of the stack that looks like a return address
+    HOW_LIVE,              // libunwind-ptrace, which does not say how
     HOWS
 };
 extern const char *const unwind_how_names[HOWS]; // "reg", "cfi", ...
@@ -70,5 +71,12 @@ enum { UNWIND_KEEP = 4 << 20 };
  * UNWIND_BROKEN. Stops when FN returns other than 0, and returns that. -1: there is no child.
  */
 NODISCARD int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *stack, void *arg), void *arg);
+
+/**
+ * Unwinds a live thread by libunwind-ptrace, while it is held: *PAUSE nanoseconds. Calls FN once, whose index is 0. -1
+ * as target_stack; EIO it crashed, or took too long.
+ */
+NODISCARD int unwind_live(struct target *t, pid_t tid, uint64_t max_stop, size_t max, uint64_t *pause,
+                          int (*fn)(const struct unwound *stack, void *arg), void *arg);
 
 #endif
