@@ -71,18 +71,43 @@ static int live_maps(struct target *t, bool usage, struct maps *ret)
     return done;
 }
 
+// Without an address space (ESRCH): a kernel thread, a zombie; or it ends, or executes a program. Its first thread may
+// have ended since it was opened: then another one's directory has what is wanted. 0: try again.
+static int no_memory(struct live *l, const char *what)
+{
+    struct proc p;
+    proc_init(&p);
+    bool known = proc_read(l->base.ps, &p, l->base.pid, PROC_STAT) == 0 && (p.have & PROC_STAT);
+    bool lives = known && p.stat.state != 'Z' && p.stat.vsize > 0, news = known && l->process.stat.state != p.stat.state;
+    if (news)
+        l->process.stat = p.stat;
+    proc_fini(&p);
+    if (news && l->process.stat.state == 'Z')
+        return 0;
+    return lives ? err_set(ESRCH, "%s: it ends, or executes a program", what) : refusal(l->base.ps, l->base.pid, what);
+}
+
 static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
 {
-    int dir = live_dir(l);
-    if (dir < 0)
-        return -1;
-    int fd = openat(dir, name, flags | O_CLOEXEC);
-    if (fd < 0 && (errno == EACCES || errno == EPERM || errno == ENOENT || errno == ESRCH))
-        return refusal(l->base.ps, l->base.pid, flags == O_RDWR ? "cannot write its memory" : "cannot read its memory");
-    if (fd < 0)
+    const char *what = flags == O_RDWR ? "cannot write its memory" : "cannot read its memory";
+    for (;;) {
+        int dir = live_dir(l);
+        if (dir < 0)
+            return -1;
+        int fd = openat(dir, name, flags | O_CLOEXEC);
+        if (fd >= 0) {
+            *ret = fd;
+            return 0;
+        }
+        if (errno == ESRCH) {
+            if (no_memory(l, what) < 0)
+                return -1;
+            continue;
+        }
+        if (errno == EACCES || errno == EPERM || errno == ENOENT)
+            return refusal(l->base.ps, l->base.pid, what);
         return err_sys("cannot open its %s", name);
-    *ret = fd;
-    return 0;
+    }
 }
 
 static int live_auxv(struct target *t, struct buf *ret)

@@ -8,6 +8,7 @@ setup() {
     [ "$(uname -m)" = x86_64 ] || skip "the oracles are of x86_64"
     need python3
     cd "$BATS_TEST_TMPDIR" || return
+    ulimit -S -c unlimited || true
     SOURCE=$BATS_TEST_DIRNAME/fixtures/stacks.c
 }
 
@@ -54,8 +55,6 @@ hows() {
 
 @test "bash: eu-stack and gdb have the same frames" {
     need eu-stack gdb
-    bash --norc -c 'f() { if [ "$1" = 0 ]; then echo ready $$; read -r _; else f $(($1 - 1)); fi; }; f 20; exit 0' \
-        <<<'' >/dev/null # it can
     spawn bash --norc -c 'f() { if [ "$1" = 0 ]; then echo ready $$; read -r _; else f $(($1 - 1)); fi; }; f 20; exit 0'
     soon is_state S "$PID"
     run check same "$PID"
@@ -109,7 +108,7 @@ f(300)'
     local way
     for way in signal other; do
         stacks threads=4 depth=10 "$way"
-        [ "$(check known "$PID" known cfi sig)" = 48 ]
+        [ "$(check known "$PID" known cfi sig)" = 44 ]
         check same "$PID" eu gdb
     done
 }
@@ -182,14 +181,14 @@ RS
     stacks threads=3 depth=20 && [ "$(check known "$PID" known cfi)" = 63 ]
     build table -O2 -static -Wl,--no-eh-frame-hdr
     ! readelf -lW table | grep -F GNU_EH_FRAME
-    stacks threads=3 signal && [ "$(check known "$PID" known cfi sig)" = 66 ]
+    stacks threads=3 signal && [ "$(check known "$PID" known cfi sig)" = 63 ]
 }
 
 @test "musl, static: its libc has no call frame information" {
     need musl-gcc
     CC=musl-gcc build musl -O1 -static -fno-omit-frame-pointer
     stacks threads=3 depth=20 && [ "$(check known "$PID" known cfi fp scan)" = 63 ]
-    stacks threads=3 signal && [ "$(check known "$PID" known cfi fp scan sig)" = 66 ]
+    stacks threads=3 signal && [ "$(check known "$PID" known cfi fp scan sig)" = 63 ]
 }
 
 @test "a deleted program" {
@@ -268,7 +267,7 @@ RS
     diff live <(dmt-bt -H -o tid,frame,pc,function,how,cfa core)
     [ "$(dmt-bt -H -o state,thread_name,pause_us core | sort -u)" = $'-\t-\t-' ]
     run -3 dmt-bt --live core
-    run -3 dmt-bt --nostop core
+    dmt-bt --nostop core # nobody would be stopped
 }
 
 @test "threads of choice, and the first one" {

@@ -31,7 +31,7 @@ def plain(name):
         return None
     name = re.sub(r"@@?[A-Z][A-Za-z0-9_.]*$", "", name)
     name = re.sub(r"::h[0-9a-f]{16}( \[clone.*)?$", "", name)
-    name = re.sub(r" \[clone [^]]*\]$|\.(part|cold|constprop|isra|llvm)\b.*$", "", name)
+    name = re.sub(r" \[clone [^]]*\]$|\.(part|cold|constprop|isra|llvm|lto_priv)\b.*$", "", name)
     name = re.sub(r"\$[A-Z0-9]+\$|[<>&]|\.\.|::", "~", name) if "::" in name or "$" in name else name
     return re.sub(r"\(.*", "", name)
 
@@ -84,7 +84,7 @@ for t in gdb.selected_inferior().threads():
     print("TID", t.ptid[1])
     f = gdb.newest_frame()
     while f:
-        if f.type() != gdb.INLINE_FRAME:
+        if f.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME): # which gdb adds of its own
             print("FRAME %x %s" % (f.pc(), f.name()))
         try:
             f = f.older()
