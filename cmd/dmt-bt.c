@@ -92,7 +92,7 @@ static void say_missing(struct bt *c, const struct operand *o, const struct back
     (void)snprintf(what, sizeof what, "%s: thread %d", o->text, first->tid);
     if (more > 0)
         (void)snprintf(others, sizeof others, " (%zu more: see the column reason)", more);
-    cmd_note(c->run, what, "%s%s", first->reason, others);
+    cmd_note(c->run, what, "%s%s", trace_reason(b, first), others);
 }
 
 static int names_of(struct bt *c, const struct operand *o, struct target *t, struct frame_names *names)
@@ -130,14 +130,14 @@ static int show_trace(struct bt *c, struct target *t, const struct backtrace *b,
     if ((c->needs & BTCOL_BUILD_ID) && target_maps(t, &maps) < 0)
         maps = NULL;
     if (trace->n == 0) {
-        row.reason = trace->reason;
+        row.reason = trace_reason(b, trace);
         return cmd_row(c->run, &row) < 0 ? 1 : 0;
     }
     for (size_t i = 0; i < trace->n; i++) {
         row.frame = &b->frames[trace->first + i];
         row.number = i;
         row.name = frame_names_at(names, frame_lookup(row.frame));
-        row.reason = i + 1 == trace->n ? trace->reason : NULL;
+        row.reason = i + 1 == trace->n ? trace_reason(b, trace) : NULL;
         if (maps)
             set_build_id(&row, t, maps);
         if (cmd_row(c->run, &row) < 0)

@@ -34,7 +34,7 @@ struct trace {
     uint64_t args[6];
     enum unwind_end end;
     int code;              // why there is no stack: an errno code; 0: there is
-    char *reason;          // why it is not whole, or NULL
+    size_t reason;         // why it is not whole: where in `reasons`, plus 1; 0: it is
     size_t first, n;       // its frames
 };
 
@@ -43,6 +43,7 @@ struct backtrace {
     size_t n, cap;
     struct frame *frames;  // of all
     size_t nframes, frames_cap;
+    struct buf reasons;
 };
 
 void backtrace_fini(struct backtrace *b);
@@ -55,6 +56,11 @@ void backtrace_fini(struct backtrace *b);
  */
 NODISCARD int backtrace_collect(struct target *t, const struct backtrace_options *options, struct unwinder **u,
                                 struct backtrace *ret);
+
+static inline const char *trace_reason(const struct backtrace *b, const struct trace *t)
+{
+    return t->reason ? b->reasons.data + t->reason - 1 : NULL;
+}
 
 /** The address by which a frame's function is found: that of the call, where pc is where it returns to. */
 static inline uint64_t frame_lookup(const struct frame *f)
