@@ -57,6 +57,9 @@ void backtrace_fini(struct backtrace *b);
 NODISCARD int backtrace_collect(struct target *t, const struct backtrace_options *options, struct unwinder **u,
                                 struct backtrace *ret);
 
+/** Sleeps until MS milliseconds after *NEXT (0: now) on CLOCK_MONOTONIC, and puts that time there. */
+void backtrace_wait(uint64_t *next, uint64_t ms);
+
 static inline const char *trace_reason(const struct backtrace *b, const struct trace *t)
 {
     return t->reason ? b->reasons.data + t->reason - 1 : NULL;

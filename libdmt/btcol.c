@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "btcol.h"
 
+#include "module.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -150,3 +152,17 @@ const struct col bt_cols[] = {
     {"pause_us", COL_COUNT, 0, get_pause, "microseconds that the thread was held, at most"},
     {0},
 };
+
+void bt_row_set_build_id(struct bt_row *row, struct target *t, const struct maps *maps)
+{
+    struct module module;
+    const struct mapping *m = maps_find(maps, frame_lookup(row->frame));
+    row->build_id[0] = '\0';
+    if (!m || m->name_len == 0)
+        return;
+    while (m > maps->at && m->offset > 0 && m[-1].inode == m->inode && m[-1].offset < m->offset)
+        m--;
+    module_read(t, maps, m, &module);
+    for (size_t i = 0; i < module.build_id_len; i++)
+        (void)snprintf(row->build_id + 2 * i, 3, "%02x", module.build_id[i]);
+}

@@ -78,7 +78,8 @@ enum stepped step_fp(struct climb *w, const struct place *from, struct place *to
             to->regs.at[reg_dwarf_fp] = pair[0];
         return STEP_DONE;
     }
-    if (!frame_knows(&from->regs, reg_dwarf_fp) || fp < sp || fp % sizeof fp != 0 || !climb_read(w, fp, pair, sizeof pair))
+    if (!frame_knows(&from->regs, reg_dwarf_fp) || fp < sp || fp % sizeof fp != 0 ||
+        !climb_read(w, fp, pair, sizeof pair))
         return STEP_NO;
     pair[1] = machine_plain(pair[1]);
     if (!machine_is_return(w->space, pair[1]))
