@@ -9,12 +9,15 @@ VERSION = 0.1.0
 # architecture: a module may include only what stands before it (`make lint` checks).
 LIB  = err num buf io esc width near cell columns tree table option cmd \
 	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands limit proccol statcol taskcol match \
-	maps reg mem refusal tracer sandbox target module mapcol sym symcol value location span valuecol readout poke
-CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke
+	maps reg mem refusal tracer sandbox stack target module mapcol sym symcol unwind backtrace btcol folded value location span valuecol readout poke
+CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke dmt-bt
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
 SYMLIBS = -ldw -lelf -liberty
-$(foreach p,dmt-sym dmt-peek dmt-poke unit parsers,$(eval LDLIBS_$p = $(SYMLIBS)))
+UNWINDLIBS = -lunwind-ptrace -lunwind-generic $(SYMLIBS)
+$(foreach p,dmt-sym dmt-peek dmt-poke,$(eval LDLIBS_$p = $(SYMLIBS)))
+$(foreach p,dmt-bt unit parsers,$(eval LDLIBS_$p = $(UNWINDLIBS)))
+CFLAGS_stepped = -Wl,-z,lazy
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g
@@ -33,10 +36,10 @@ INSTALL     = install
 
 # Packages: what a build needs, and what the tests and lint need on top.
 MANAGERS     = apt dnf apk pacman
-DEPS_apt     = gcc make libc6-dev libelf-dev libdw-dev libiberty-dev
-DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutils-devel binutils-devel
-DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
-DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
+DEPS_apt     = gcc make libc6-dev libelf-dev libdw-dev libiberty-dev libunwind-dev
+DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutils-devel binutils-devel libunwind-devel
+DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev libunwind-dev
+DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils libunwind
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils nodejs
 TESTS_apt    = $(TESTS) xxd fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
 TESTS_dnf    = $(TESTS) vim-common gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
@@ -136,7 +139,7 @@ demo: all  ## show the commands at work
 check: all $(UNIT) $(FIXTURES) tool-bats  ## run all tests (T=tests/ps.bats: only these)
 	@$(TESTENV) tests/tally $(BUILD)/check.tap $(if $(T),,$(UNIT)) '$(BATS)'
 
-unit: $(UNIT)  ## run the unit tests
+unit: $(UNIT) $(BUILD)/fixtures/stepped  ## run the unit tests
 	@$(TESTENV) tests/tally $(BUILD)/unit.tap $(UNIT)
 
 soak: all $(UNIT) $(FIXTURES) tool-bats  ## run the long forms of the tests, then fuzz

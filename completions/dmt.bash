@@ -162,4 +162,4 @@ _dmt() {
     return 0
 }
 
-complete -F _dmt dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke
+complete -F _dmt dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke dmt-bt

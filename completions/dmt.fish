@@ -3,7 +3,7 @@
 # Completion of the dmt commands in fish. It knows no option and no column: fish reads this file
 # at the first TAB, and then each command is asked with `CMD --spec` (dmt(7), COMPLETION). A new
 # command is one more name in the next line.
-set -l commands dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke
+set -l commands dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke dmt-bt
 
 # Prints what word $argv[2] under `complete` stands for, `value<TAB>description` a line.
 function __dmt_values

@@ -42,11 +42,13 @@
 //     refusal   which check of the kernel refused us a process, and the cure
 //     tracer    ptrace: stop a thread, its registers, release it
 //     sandbox   a parser in a child without privileges
+//     stack     the stack of one thread, copied
 //   floor 4  the target
 //     target    one noun, its kinds behind target_impl.h: target_live, target_core
 //   floor 5  meaning
 //     module    the mappings of one ELF file, its build-id and bias;  mapcol  the columns of a mapping
 //     sym       modules, address to symbol and back;  symcol  the columns of a symbol
+//     unwind    frames of copied stacks;  backtrace  of all threads;  btcol  the columns of a frame;  folded  counted
 //     value     typed bytes to text and back;  location  what `sym+8` or `%rsp-16` means
 //     span      memory from end to end, holes or not
 //     valuecol  the columns of a value;  readout  dmt-peek's work on one target;  poke  dmt-poke's

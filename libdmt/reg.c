@@ -89,3 +89,15 @@ int reg_missing(const struct reg *reg)
 {
     return err_set(ENOTSUP, "there is no register %s here", reg->name);
 }
+
+uint64_t reg_dwarf_get(const struct regs *r, unsigned number)
+{
+    return number < reg_dwarf_count ? reg_word(r, reg_dwarf[number].gp) : 0;
+}
+
+void reg_dwarf_put(struct regs *r, unsigned number, uint64_t value)
+{
+    unsigned char *at = number < reg_dwarf_count ? reg_bytes(r, REGS_GP, reg_dwarf[number].gp, sizeof value) : NULL;
+    if (at)
+        memcpy(at, &value, sizeof value);
+}

@@ -84,6 +84,24 @@ uint64_t reg_pc(const struct regs *r);
 uint64_t reg_sp(const struct regs *r);
 uint64_t reg_fp(const struct regs *r);
 
+/** The registers by their DWARF numbers (of the psABI's): what unwinding needs. */
+struct reg_dwarf {
+    size_t gp;             // where in the gp set
+    size_t context;        // where in the struct ucontext of a signal frame (rt_sigreturn(2), <asm/ucontext.h>)
+};
+enum { REG_DWARF_MAX = 33 };
+extern const struct reg_dwarf reg_dwarf[];
+extern const unsigned reg_dwarf_count, reg_dwarf_sp, reg_dwarf_pc, reg_dwarf_fp;
+
+/** One of them; 0 where the set is not there. */
+uint64_t reg_dwarf_get(const struct regs *r, unsigned number);
+
+/** Puts a number into the gp set. */
+void reg_dwarf_put(struct regs *r, unsigned number, uint64_t value);
+
+/** The system call that the thread is in, or about to leave. False: none, or the registers do not tell (aarch64). */
+bool reg_syscall(const struct regs *r, int64_t *number, uint64_t args[6]);
+
 /**
  * Makes the thread abandon the system call that it was stopped in, if NOW differs from what it WAS in the program
  * counter or the result register: else the kernel, which restarts interrupted calls at their end (rax is -ERESTART...

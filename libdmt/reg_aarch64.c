@@ -112,6 +112,19 @@ unsigned reg_join(struct regs *r, unsigned changed)
     return changed & ~(1u << REGS_FP);
 }
 
+// AArch64 DWARF ABI, 4.1; struct sigcontext of <asm/sigcontext.h> stands at 176 in struct ucontext.
+#define DWARF_X(i) {8 * (i), 184 + 8 * (i)}
+const struct reg_dwarf reg_dwarf[] = {FROM_0_TO_30(DWARF_X), {SP, 432}, {PC, 440}};
+const unsigned reg_dwarf_count = ARRAY_LEN(reg_dwarf), reg_dwarf_sp = 31, reg_dwarf_pc = 32, reg_dwarf_fp = 29;
+
+bool reg_syscall(const struct regs *r, int64_t *number, uint64_t args[6])
+{
+    (void)r;
+    (void)number;
+    (void)args;
+    return false; // x8 has it, and many other things
+}
+
 uint64_t reg_pc(const struct regs *r)
 {
     return reg_word(r, PC);

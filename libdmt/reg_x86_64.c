@@ -345,6 +345,24 @@ unsigned reg_join(struct regs *r, unsigned changed)
     return changed & ~(1u << REGS_FP);
 }
 
+// x86-64 psABI, figure 3.36; struct sigcontext of <asm/sigcontext.h> stands at 40 in struct ucontext.
+const struct reg_dwarf reg_dwarf[] = {
+    {GP(rax), 144}, {GP(rdx), 136}, {GP(rcx), 152}, {GP(rbx), 128}, {GP(rsi), 112}, {GP(rdi), 104},
+    {GP(rbp), 120}, {GP(rsp), 160}, {GP(r8), 40},   {GP(r9), 48},   {GP(r10), 56},  {GP(r11), 64},
+    {GP(r12), 72},  {GP(r13), 80},  {GP(r14), 88},  {GP(r15), 96},  {GP(rip), 168},
+};
+const unsigned reg_dwarf_count = ARRAY_LEN(reg_dwarf), reg_dwarf_sp = 7, reg_dwarf_pc = 16, reg_dwarf_fp = 6;
+
+// Whatever else has stopped it, the kernel has set orig_rax to -1.
+bool reg_syscall(const struct regs *r, int64_t *number, uint64_t args[6])
+{
+    static const size_t at[6] = {GP(rdi), GP(rsi), GP(rdx), GP(r10), GP(r8), GP(r9)};
+    *number = (int64_t)reg_word(r, GP(orig_rax));
+    for (size_t i = 0; i < 6; i++)
+        args[i] = reg_word(r, at[i]);
+    return (r->have >> REGS_GP & 1) && *number >= 0;
+}
+
 uint64_t reg_pc(const struct regs *r)
 {
     return reg_word(r, GP(rip));

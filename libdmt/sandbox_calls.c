@@ -23,21 +23,22 @@
 static const unsigned allowed[] = {
     SYS_read, SYS_pread64, SYS_lseek, SYS_fstat, SYS_close, SYS_dup, SYS_munmap, SYS_mremap, SYS_madvise,
     SYS_brk, SYS_futex, SYS_clock_gettime, SYS_getrandom, SYS_exit, SYS_exit_group, SYS_rt_sigreturn,
-    SYS_restart_syscall,
+    SYS_restart_syscall, SYS_rt_sigprocmask,
 #ifdef __SANITIZE_ADDRESS__
-    SYS_write, SYS_sigaltstack, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_getpid, SYS_gettid, SYS_tgkill,
+    SYS_write, SYS_sigaltstack, SYS_rt_sigaction, SYS_getpid, SYS_gettid, SYS_tgkill,
     SYS_sched_yield,
 #endif
 };
 
 static const unsigned refused[] = {
-    SYS_openat, SYS_readlinkat, SYS_faccessat, SYS_getcwd, SYS_ioctl, SYS_getpid, SYS_gettid, SYS_rt_sigprocmask,
-    SYS_prctl, SYS_sysinfo, SYS_sched_getaffinity, SYS_prlimit64, SYS_write, SYS_writev,
+    SYS_openat, SYS_readlinkat, SYS_faccessat, SYS_getcwd, SYS_ioctl, SYS_getpid, SYS_gettid,
+    SYS_prctl, SYS_sysinfo, SYS_sched_getaffinity, SYS_prlimit64, SYS_write, SYS_writev, SYS_pipe2,
+    SYS_mincore,
 #ifdef SYS_open
     SYS_open, SYS_readlink, SYS_access, SYS_stat,
 #endif
 #ifdef __SANITIZE_ADDRESS__ // a report would be lost with its writer
-    SYS_clone, SYS_clone3, SYS_pipe2, SYS_setrlimit, SYS_socket,
+    SYS_clone, SYS_clone3, SYS_setrlimit, SYS_socket,
 #endif
 };
 

@@ -119,6 +119,16 @@ int target_edit_regs(struct target *t, pid_t tid, unsigned sets,
     return t->kind->edit_regs ? t->kind->edit_regs(t, tid, sets, edit, arg) : not_possible(t);
 }
 
+int target_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret)
+{
+    if (!t->kind->stack)
+        return not_possible(t);
+    if (stack_reserve(ret, want->window) < 0)
+        return -1;
+    ret->tid = tid;
+    return t->kind->stack(t, tid, want, ret);
+}
+
 int target_auxv(struct target *t, uint64_t type, uint64_t *ret)
 {
     if (t->auxv.len == 0 && t->kind->auxv(t, &t->auxv) < 0)

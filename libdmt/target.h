@@ -8,6 +8,7 @@
 #include "maps.h"
 #include "operands.h"
 #include "reg.h"
+#include "stack.h"
 
 struct target;
 
@@ -66,6 +67,13 @@ NODISCARD int target_regs(struct target *t, pid_t tid, unsigned sets, struct reg
  */
 NODISCARD int target_edit_regs(struct target *t, pid_t tid, unsigned sets,
                                int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
+
+/**
+ * The stack of a thread. A live one is stopped for as long as its registers and its stack are copied. -1 with ESRCH it
+ * is gone; EPERM, ETIMEDOUT as of target_regs; EBUSY (no_stop) it runs; ENOENT it has no stack. What was found before
+ * that (name, state) is in RET.
+ */
+NODISCARD int target_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret);
 
 /** The value of an auxv entry (getauxval(3)). -1 with ENOENT. */
 NODISCARD int target_auxv(struct target *t, uint64_t type, uint64_t *ret);

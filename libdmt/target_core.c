@@ -115,6 +115,20 @@ static uint64_t core_hole(struct target *t, uint64_t addr)
     return load && (!file || load < file) ? load : file;
 }
 
+static int read_stack(void *core, uint64_t addr, void *to, size_t n, size_t *got)
+{
+    return core_read(core, addr, to, n, got);
+}
+
+static int core_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret)
+{
+    const struct maps *maps;
+    if (target_maps(t, &maps) < 0 || core_regs(t, tid, 1u << REGS_GP, &ret->regs) < 0)
+        return -1;
+    ret->has_call = reg_syscall(&ret->regs, &ret->call, ret->args);
+    return stack_copy(ret, maps, want->window, read_stack, t);
+}
+
 static const struct target_kind core_kind = {
     .name = "core file",
     .is_core = true,
@@ -124,6 +138,7 @@ static const struct target_kind core_kind = {
     .read = core_read,
     .hole = core_hole,
     .regs = core_regs,
+    .stack = core_stack,
     .auxv = core_auxv,
     .open_file = core_open_file,
     .open_path = core_open_path,

@@ -76,18 +76,48 @@ static int live_maps(struct target *t, bool usage, struct maps *ret)
     return done;
 }
 
+// Without an address space (ESRCH): a kernel thread, a zombie; or it ends, or executes a program. The thread whose
+// directory was used may have ended (ENOENT), and its first one: another's is used then. 0: try again.
+static int no_memory(struct live *l, const char *what)
+{
+    struct proc p;
+    bool other = l->mm_dir >= 0;
+    if (other)
+        close(l->mm_dir);
+    l->mm_dir = -1;
+    proc_init(&p);
+    bool known = proc_read(l->base.ps, &p, l->base.pid, PROC_STAT) == 0 && (p.have & PROC_STAT);
+    bool lives = known && p.stat.state != 'Z' && p.stat.vsize > 0, ended = known && p.stat.state == 'Z';
+    other |= ended && l->process.stat.state != 'Z';
+    if (known)
+        l->process.stat = p.stat;
+    proc_fini(&p);
+    if (other)
+        return 0;
+    return lives ? err_set(ESRCH, "%s: it ends, or executes a program", what) : refusal(l->base.ps, l->base.pid, what);
+}
+
 int live_open_mm_file(struct live *l, const char *name, int flags, int *ret)
 {
-    int dir = live_dir(l);
-    if (dir < 0)
-        return -1;
-    int fd = openat(dir, name, flags | O_CLOEXEC);
-    if (fd < 0 && (errno == EACCES || errno == EPERM || errno == ENOENT || errno == ESRCH))
-        return refusal(l->base.ps, l->base.pid, flags == O_RDWR ? "cannot write its memory" : "cannot read its memory");
-    if (fd < 0)
-        return err_sys("cannot open its %s", name);
-    *ret = fd;
-    return 0;
+    enum { TRIES = 8 };
+    const char *what = flags == O_RDWR ? "cannot write its memory" : "cannot read its memory";
+    for (int i = 0; i < TRIES; i++) {
+        int dir = live_dir(l);
+        if (dir < 0)
+            return -1;
+        int fd = openat(dir, name, flags | O_CLOEXEC);
+        if (fd >= 0) {
+            *ret = fd;
+            return 0;
+        }
+        if (errno == EACCES || errno == EPERM)
+            return refusal(l->base.ps, l->base.pid, what);
+        if (errno != ESRCH && errno != ENOENT)
+            return err_sys("cannot open its %s", name);
+        if (no_memory(l, what) < 0)
+            return -1;
+    }
+    return err_set(ESRCH, "%s: its threads end one after the other", what);
 }
 
 static int live_auxv(struct target *t, struct buf *ret)
@@ -98,7 +128,7 @@ static int live_auxv(struct target *t, struct buf *ret)
     return io_read_file(fd, ret, 4096, NULL);
 }
 
-static int open_mem(struct live *l)
+int live_open_mem(struct live *l)
 {
     if (l->mem >= 0)
         return 0;
@@ -122,7 +152,7 @@ int live_memory_gone(struct live *l)
 }
 
 // The mappings by which reading is decided: a copy of its own, since the target's may be in a caller's hands.
-static int look(struct live *l)
+int live_look(struct live *l)
 {
     const struct mapping *last = NULL; // with a device: neighbours mostly have the same
     maps_fini(&l->looked);
@@ -145,7 +175,7 @@ static int look(struct live *l)
 static int readable(struct live *l, uint64_t addr, size_t n, size_t *ret)
 {
     const struct mapping *m = maps_find(&l->looked, addr);
-    if (!m && look(l) < 0) // it may be new
+    if (!m && live_look(l) < 0) // it may be new
         return -1;
     if (!m && !(m = maps_find(&l->looked, addr)))
         return err_set(EFAULT, "nothing is mapped at 0x%llx", (unsigned long long)addr);
@@ -165,7 +195,7 @@ static int readable(struct live *l, uint64_t addr, size_t n, size_t *ret)
 static int live_read(struct target *t, uint64_t addr, void *to, size_t n, size_t *got)
 {
     struct live *l = live_of(t);
-    if (open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
+    if (live_open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
         return -1;
     if (live_untouched(l, addr, n, &n)) {
         memset(to, 0, n);
@@ -230,6 +260,7 @@ static const struct target_kind live_kind = {
     .write = live_write,
     .regs = live_regs,
     .edit_regs = live_edit_regs,
+    .stack = live_stack,
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,

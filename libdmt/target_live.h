@@ -36,6 +36,10 @@ NODISCARD int live_open_mm_file(struct live *l, const char *name, int flags, int
 /** Held, the number TID is that thread's alone: -1 with ESRCH when it is none of the process that was opened. */
 NODISCARD int live_check_process(struct target *t, pid_t tid);
 
+/** Opens `mem` if it is not open; its mappings, read anew, with `remote`, to l->looked. */
+NODISCARD int live_open_mem(struct live *l);
+NODISCARD int live_look(struct live *l);
+
 /** mem reads 0 bytes: sets ESRCH, the process has ended or executed another program. Always -1. */
 NODISCARD int live_memory_gone(struct live *l);
 

@@ -198,6 +198,14 @@ static int await_stop(pid_t tid, const struct alarm *a, int *status)
     }
 }
 
+static bool interrupt(pid_t tid, uint64_t *since)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    *since = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+}
+
 static int timed_out(pid_t pid, pid_t tid, uint64_t max_stop)
 {
     struct task task;
@@ -217,10 +225,11 @@ int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
     int status = 0;
     alarm_start(max_stop, &alarm);
     int code = 0;
-    bool ours = late_take(tid) && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+    uint64_t since;
+    bool ours = late_take(tid) && interrupt(tid, &since);
     if (!ours) {
         code = seize_by(tid, &alarm);
-        bool interrupted = (code == 0 || code == ETIMEDOUT) && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+        bool interrupted = (code == 0 || code == ETIMEDOUT) && interrupt(tid, &since);
         ours = interrupted || code == 0; // to be reaped, or renamed
         if (ours && !interrupted)
             code = NOT_OURS;
@@ -234,7 +243,7 @@ int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
     if (code == 0) {
         // An event is our interrupt (SIGTRAP) or a group-stop; without one a signal is about to be delivered.
         int event = status >> 16, sig = WSTOPSIG(status);
-        *ret = (struct tracee){pid, tid, event ? 0 : sig, event && sig != SIGTRAP};
+        *ret = (struct tracee){pid, tid, event ? 0 : sig, event && sig != SIGTRAP, since};
         return 0;
     }
     if (ours)

@@ -18,6 +18,7 @@ struct tracee {
     pid_t pid, tid;
     int signal;            // to be delivered at its release; 0: none
     bool group_stop;       // it was stopped before us, and stays so
+    uint64_t since;        // when it was told to stop: nanoseconds of CLOCK_MONOTONIC
 };
 
 /**

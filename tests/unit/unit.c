@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         {"sysstat", test_sysstat}, {"limit", test_limit}, {"walk", test_walk}, {"mounts", test_mounts}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
-        {"packet", test_packet},     {"sandbox", test_sandbox},
+        {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind},
     };
     bool all = true;
     printf("1..%zu\n", argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(tests));

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include "backtrace.h"
+
+#include "err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void backtrace_fini(struct backtrace *b)
+{
+    free(b->traces);
+    free(b->frames);
+    buf_fini(&b->reasons);
+    *b = (struct backtrace){0};
+}
+
+struct collecting {
+    struct target *target;
+    const struct backtrace_options *options;
+    struct unwinder *unwinder;
+    struct backtrace *b;
+    struct stack stack;
+    struct stack_want want;
+    size_t known;          // traces that were looked for before this pass, sorted by tid
+};
+
+static int by_tid(const void *a, const void *b)
+{
+    const struct trace *x = a, *y = b;
+    return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static int add_thread(pid_t tid, void *arg)
+{
+    struct collecting *c = arg;
+    struct backtrace *b = c->b;
+    const struct trace key = {.tid = tid};
+    if (c->known > 0 && bsearch(&key, b->traces, c->known, sizeof key, by_tid))
+        return 0;
+    struct trace *grown = array_grow(b->traces, b->n, &b->cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    b->traces = grown;
+    b->traces[b->n++] = key;
+    return c->options->one_thread ? 1 : 0;
+}
+
+static void keep_reason(struct backtrace *b, struct trace *t, const char *reason)
+{
+    t->reason = reason ? b->reasons.len + 1 : 0;
+    buf_add(&b->reasons, reason ? reason : "", reason ? strlen(reason) + 1 : 0);
+}
+
+static void fail(struct backtrace *b, struct trace *t)
+{
+    t->code = err_code();
+    t->end = UNWIND_BROKEN;
+    keep_reason(b, t, err_text());
+}
+
+static int take_frames(const struct unwound *stack, void *arg)
+{
+    struct backtrace *b = ((struct collecting *)arg)->b;
+    struct trace *t = &b->traces[stack->index];
+    while (b->frames_cap - b->nframes < stack->n) {
+        size_t cap = b->frames_cap ? 2 * b->frames_cap : 1024;
+        struct frame *grown = reallocarray(b->frames, cap, sizeof *grown);
+        if (!grown)
+            return err_set(ENOMEM, "out of memory");
+        b->frames = grown;
+        b->frames_cap = cap;
+    }
+    if (stack->n > 0)
+        memcpy(b->frames + b->nframes, stack->frames, stack->n * sizeof *stack->frames);
+    t->first = b->nframes;
+    t->n = stack->n;
+    t->end = stack->end;
+    b->nframes += stack->n;
+    keep_reason(b, t, stack->reason);
+    return 0;
+}
+
+static int run(struct collecting *c)
+{
+    return unwind_run(c->unwinder, c->options->max, take_frames, c);
+}
+
+static void take_task(struct trace *t, const struct stack *s)
+{
+    t->state = s->state;
+    t->name_len = s->name_len;
+    memcpy(t->name, s->name, sizeof t->name);
+    t->has_call = s->has_call;
+    t->call = s->call;
+    memcpy(t->args, s->args, sizeof t->args);
+}
+
+struct live_trace {
+    struct collecting *c;
+    size_t index;
+};
+
+static int take_live(const struct unwound *stack, void *arg)
+{
+    const struct live_trace *l = arg;
+    struct unwound here = *stack;
+    here.index = (uint32_t)l->index;
+    return take_frames(&here, l->c);
+}
+
+static int collect_live(struct collecting *c, size_t i)
+{
+    struct trace *t = &c->b->traces[i];
+    struct live_trace l = {c, i};
+    const struct stack_want asleep = {STACK_WINDOW, true, true};
+    if (c->options->task || c->options->running) {
+        (void)!target_stack(c->target, t->tid, &asleep, &c->stack); // for what /proc says of it
+        take_task(t, &c->stack);
+    }
+    if (unwind_live(c->target, t->tid, c->options->max_stop, c->options->max, &t->pause, take_live, &l) < 0)
+        fail(c->b, t);
+    return 0;
+}
+
+// One thread's. -1: no more threads, the target is gone.
+static int collect(struct collecting *c, size_t i)
+{
+    struct trace *t = &c->b->traces[i];
+    struct stack *s = &c->stack;
+    if (c->options->by == BACKTRACE_LIVE)
+        return collect_live(c, i);
+    int done = target_stack(c->target, t->tid, &c->want, s);
+    take_task(t, s);
+    t->pause += s->pause;
+    if (done < 0 && err_code() == ENOMEM)
+        return -1;
+    if (done < 0) {
+        fail(c->b, t);
+        return 0;
+    }
+    if (unwind_add(c->unwinder, s, (uint32_t)i) < 0)
+        return -1;
+    return unwind_kept(c->unwinder) < UNWIND_KEEP ? 0 : run(c);
+}
+
+static int collect_from(struct collecting *c, size_t first)
+{
+    for (size_t i = first; i < c->b->n; i++)
+        if (collect(c, i) < 0)
+            return -1;
+    return run(c);
+}
+
+// Those whose stack went on behind the first window: once more, with a larger one.
+static int collect_deep(struct collecting *c)
+{
+    c->want.window = STACK_WINDOW_MAX;
+    for (size_t i = 0; i < c->b->n; i++)
+        if (c->b->traces[i].end == UNWIND_CUT && (collect(c, i) < 0 || run(c) < 0))
+            return -1;
+    c->want.window = STACK_WINDOW;
+    return 0;
+}
+
+// Code that was mapped after the mappings were read: they are read anew, and those threads again.
+static int collect_stray(struct collecting *c)
+{
+    const struct maps *maps;
+    bool any = false;
+    for (size_t i = 0; i < c->b->n; i++)
+        any |= c->b->traces[i].end == UNWIND_STRAY && c->b->traces[i].code == 0;
+    if (!any || target_is_core(c->target))
+        return 0;
+    unwind_close(c->unwinder);
+    c->unwinder = NULL;
+    if (target_maps_again(c->target, &maps) < 0 || unwind_open(c->target, &c->unwinder) < 0)
+        return -1;
+    for (size_t i = 0; i < c->b->n; i++)
+        if (c->b->traces[i].end == UNWIND_STRAY && c->b->traces[i].code == 0 && collect(c, i) < 0)
+            return -1;
+    return run(c);
+}
+
+// What ended before it was stopped, and what was not asked for.
+static bool is_wanted(const struct collecting *c, const struct trace *t)
+{
+    if (t->code == ESRCH && !c->options->one_thread)
+        return false;
+    return !c->options->running || t->state == 'R';
+}
+
+static void drop_unwanted(struct collecting *c)
+{
+    struct backtrace *b = c->b;
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++)
+        if (is_wanted(c, &b->traces[i]))
+            b->traces[n++] = b->traces[i];
+    b->n = n;
+}
+
+/*
+ * A list of threads that is read while threads end may miss one that does not: the kernel finds its place by counting
+ * then (fs/proc/base.c, first_tid). So there is a second list, and a third when that had any new.
+ */
+static int collect_all(struct collecting *c)
+{
+    enum { PASSES = 3 };
+    struct backtrace *b = c->b;
+    for (int pass = 0; pass < PASSES; pass++) {
+        size_t before = b->n;
+        c->known = before;
+        if (target_each_thread(c->target, add_thread, c) < 0 && b->n == 0)
+            return -1;
+        if (b->n == before)
+            break;
+        if (collect_from(c, before) < 0 || collect_deep(c) < 0 || collect_stray(c) < 0)
+            return -1;
+        qsort(b->traces, b->n, sizeof *b->traces, by_tid);
+        if (target_is_core(c->target) || c->options->one_thread)
+            break;
+    }
+    return 0;
+}
+
+int backtrace_collect(struct target *t, const struct backtrace_options *options, struct unwinder **u,
+                      struct backtrace *ret)
+{
+    struct collecting c = {
+        .target = t,
+        .options = options,
+        .unwinder = *u,
+        .b = ret,
+        .want = {STACK_WINDOW, options->by == BACKTRACE_NO_STOP, options->task || options->running},
+    };
+    *ret = (struct backtrace){0};
+    int done = c.unwinder ? 0 : unwind_open(t, &c.unwinder);
+    if (done == 0)
+        done = collect_all(&c);
+    *u = c.unwinder;
+    stack_fini(&c.stack);
+    if (done == 0)
+        done = buf_ok(&ret->reasons);
+    if (done == 0) {
+        drop_unwanted(&c);
+        if (ret->n == 0 && !options->running)
+            done = err_set(ESRCH, "it has ended");
+    }
+    return done;
+}
+
+void backtrace_wait(uint64_t *next, uint64_t ms)
+{
+    const uint64_t second = 1000000000;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    if (*next == 0)
+        *next = (uint64_t)t.tv_sec * second + (uint64_t)t.tv_nsec;
+    *next += ms * 1000000;
+    t = (struct timespec){(time_t)(*next / second), (long)(*next % second)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+        ;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//
+// Names of frames: many frames are of the same few functions, so each address is looked up once.
+#include "backtrace.h"
+#include "err.h"
+
+#include <errno.h>
+#include <string.h>
+
+void frame_names_fini(struct frame_names *n)
+{
+    free(n->at);
+    buf_fini(&n->text);
+    *n = (struct frame_names){0};
+}
+
+int frame_names_add(struct frame_names *n, uint64_t addr)
+{
+    struct frame_name *grown = array_grow(n->at, n->n, &n->cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    n->at = grown;
+    n->at[n->n++] = (struct frame_name){.addr = addr};
+    return 0;
+}
+
+static int by_addr(const void *a, const void *b)
+{
+    const struct frame_name *x = a, *y = b;
+    return (x->addr > y->addr) - (x->addr < y->addr);
+}
+
+static void sort(struct frame_names *n)
+{
+    size_t kept = 0;
+    if (n->n > 1)
+        qsort(n->at, n->n, sizeof *n->at, by_addr);
+    for (size_t i = 0; i < n->n; i++)
+        if (kept == 0 || n->at[kept - 1].addr != n->at[i].addr)
+            n->at[kept++] = n->at[i];
+    n->n = kept;
+}
+
+struct finding {
+    struct frame_names *names;
+    size_t next, object;   // object: the last one's text, which most addresses share
+};
+
+static size_t keep(struct buf *text, const char *s)
+{
+    size_t at = text->len;
+    if (!s)
+        return 0;
+    buf_str(text, s);
+    buf_byte(text, '\0');
+    return at + 1;
+}
+
+static int take(const struct symbol *s, void *arg)
+{
+    struct finding *f = arg;
+    struct frame_names *names = f->names;
+    struct frame_name *n = &names->at[f->next++];
+    if (s->found) {
+        n->function = keep(&names->text, s->pretty ? s->pretty : s->name);
+        n->value = s->value;
+    }
+    if (s->object && (!f->object || names->text.failed || strcmp(names->text.data + f->object - 1, s->object) != 0))
+        f->object = keep(&names->text, s->object);
+    n->object = s->object ? f->object : 0;
+    n->file = keep(&names->text, s->file);
+    n->line = s->line;
+    return buf_ok(&names->text);
+}
+
+int frame_names_find(struct frame_names *n, struct target *t, const struct sym_options *options)
+{
+    CLEANUP_SYMS struct syms *s = NULL;
+    sort(n);
+    CLEANUP_FREE uint64_t *addrs = calloc(n->n + 1, sizeof *addrs);
+    if (!addrs)
+        return err_set(ENOMEM, "out of memory");
+    for (size_t i = 0; i < n->n; i++)
+        addrs[i] = n->at[i].addr;
+    struct finding f = {.names = n};
+    return syms_open(t, -1, "", options, &s) < 0 ? -1 : syms_of_addrs(s, addrs, n->n, take, &f);
+}
+
+const struct frame_name *frame_names_at(const struct frame_names *n, uint64_t addr)
+{
+    const struct frame_name key = {.addr = addr};
+    return n->n > 0 ? bsearch(&key, n->at, n->n, sizeof key, by_addr) : NULL;
+}

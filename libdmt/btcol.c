@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "btcol.h"
+
+#include "module.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct bt_row *row_of(const void *row)
+{
+    return row;
+}
+
+static void get_pid(const void *row, struct cell *c)
+{
+    cell_int(c, row_of(row)->pid);
+}
+
+static void get_tid(const void *row, struct cell *c)
+{
+    cell_int(c, row_of(row)->trace->tid);
+}
+
+static void get_frame(const void *row, struct cell *c)
+{
+    if (row_of(row)->frame)
+        cell_uint(c, row_of(row)->number);
+}
+
+static void get_pc(const void *row, struct cell *c)
+{
+    if (row_of(row)->frame)
+        cell_address(c, row_of(row)->frame->pc);
+}
+
+static void get_text(const struct bt_row *r, size_t at, struct cell *c)
+{
+    cell_str(c, r->name ? frame_name_text(r->names, at) : NULL);
+}
+
+static void get_function(const void *row, struct cell *c)
+{
+    const struct bt_row *r = row;
+    get_text(r, r->name ? r->name->function : 0, c);
+}
+
+static void get_offset(const void *row, struct cell *c)
+{
+    const struct bt_row *r = row;
+    if (r->frame && r->name && r->name->function)
+        cell_address(c, r->frame->pc - r->name->value);
+}
+
+static void get_object(const void *row, struct cell *c)
+{
+    const struct bt_row *r = row;
+    get_text(r, r->name ? r->name->object : 0, c);
+}
+
+static void get_how(const void *row, struct cell *c)
+{
+    if (row_of(row)->frame)
+        cell_str(c, unwind_how_names[row_of(row)->frame->how]);
+}
+
+static void get_build_id(const void *row, struct cell *c)
+{
+    if (row_of(row)->build_id[0])
+        cell_str(c, row_of(row)->build_id);
+}
+
+static void get_addr(const void *row, struct cell *c)
+{
+    if (row_of(row)->frame && row_of(row)->frame->has_addr)
+        cell_address(c, row_of(row)->frame->addr);
+}
+
+static void get_cfa(const void *row, struct cell *c)
+{
+    if (row_of(row)->frame && row_of(row)->frame->cfa)
+        cell_address(c, row_of(row)->frame->cfa);
+}
+
+static void get_thread_name(const void *row, struct cell *c)
+{
+    const struct trace *t = row_of(row)->trace;
+    if (t->name_len > 0)
+        cell_text(c, t->name, t->name_len);
+}
+
+static void get_state(const void *row, struct cell *c)
+{
+    const struct trace *t = row_of(row)->trace;
+    if (t->state)
+        cell_text(c, &t->state, 1);
+}
+
+static void get_syscall(const void *row, struct cell *c)
+{
+    static _Thread_local char text[160];
+    const struct trace *t = row_of(row)->trace;
+    if (!t->has_call)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%" PRId64 "(0x%" PRIx64 ",0x%" PRIx64 ",0x%" PRIx64 ",0x%" PRIx64 ",0x%" PRIx64 ",0x%" PRIx64 ")",
+                   t->call, t->args[0], t->args[1], t->args[2], t->args[3], t->args[4], t->args[5]);
+    cell_str(c, text);
+}
+
+static void get_reason(const void *row, struct cell *c)
+{
+    cell_str(c, row_of(row)->reason);
+}
+
+static void get_pause(const void *row, struct cell *c)
+{
+    if (row_of(row)->trace->pause)
+        cell_fixed(c, (int64_t)(row_of(row)->trace->pause / 100), 1);
+}
+
+static void get_file(const void *row, struct cell *c)
+{
+    const struct bt_row *r = row;
+    get_text(r, r->name ? r->name->file : 0, c);
+}
+
+static void get_line(const void *row, struct cell *c)
+{
+    const struct bt_row *r = row;
+    if (r->name && r->name->file)
+        cell_uint(c, r->name->line);
+}
+
+const struct col bt_cols[] = {
+    {"pid", COL_ID, 0, get_pid, "the process"},
+    {"tid", COL_ID, 0, get_tid, "the thread"},
+    {"frame", COL_ID, 0, get_frame, "0 is the innermost"},
+    {"pc", COL_ADDRESS, 0, get_pc, "the instruction that is next, or is returned to"},
+    {"function", COL_TEXT, BTCOL_NAMES, get_function, "the function, demangled"},
+    {"offset", COL_ADDRESS, BTCOL_NAMES, get_offset, "of pc in the function"},
+    {"object", COL_TEXT, BTCOL_NAMES, get_object, "the file that the code is from"},
+    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, cfi, sig, fp, scan, live"},
+    {"file", COL_TEXT, BTCOL_NAMES | BTCOL_LINES, get_file, "source file"},
+    {"line", COL_ID, BTCOL_NAMES | BTCOL_LINES, get_line, "line in it"},
+    {"build_id", COL_TEXT, BTCOL_BUILD_ID, get_build_id, "of the object"},
+    {"addr", COL_ADDRESS, 0, get_addr, "pc as an address of the object's file"},
+    {"cfa", COL_ADDRESS, 0, get_cfa, "canonical frame address: the stack pointer before the call"},
+    {"thread_name", COL_TEXT, BTCOL_TASK, get_thread_name, "the thread's name"},
+    {"state", COL_TEXT, BTCOL_TASK, get_state, "the thread's state before it was stopped, as in ps(1)"},
+    {"syscall", COL_TEXT, 0, get_syscall, "system call that the thread is in: number and arguments"},
+    {"reason", COL_TEXT, 0, get_reason, "why the stack goes on no further, or is not there"},
+    {"pause_us", COL_COUNT, 0, get_pause, "microseconds that the thread was held, at most"},
+    {0},
+};
+
+void bt_row_set_build_id(struct bt_row *row, struct target *t, const struct maps *maps)
+{
+    struct module module;
+    const struct mapping *m = maps_find(maps, frame_lookup(row->frame));
+    row->build_id[0] = '\0';
+    if (!m || m->name_len == 0)
+        return;
+    while (m > maps->at && m->offset > 0 && m[-1].inode == m->inode && m[-1].offset < m->offset)
+        m--;
+    module_read(t, maps, m, &module);
+    for (size_t i = 0; i < module.build_id_len; i++)
+        (void)snprintf(row->build_id + 2 * i, 3, "%02x", module.build_id[i]);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// The stack of a live thread: stopped, copied, released; or, without a stop, what /proc says of one that sleeps.
+// All that can be done before the stop is.
+#include "err.h"
+#include "io.h"
+#include "target_live.h"
+#include "tracer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int read_task_file(const struct live *l, pid_t tid, const char *name, struct buf *text)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "task/%d/%s", tid, name);
+    CLEANUP_CLOSE int fd = openat(l->process.dir, path, O_RDONLY | O_CLOEXEC);
+    buf_reset(text);
+    if (fd < 0 || io_read_file(fd, text, 4096, NULL) < 0) {
+        if (errno == ENOENT || errno == ESRCH)
+            return err_set(ESRCH, "that thread has ended");
+        return err_sys("cannot read its %s file", name);
+    }
+    return 0;
+}
+
+static int read_task(const struct live *l, pid_t tid, struct stack *ret)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct proc_stat stat;
+    if (read_task_file(l, tid, "stat", &text) < 0 || procfile_stat(buf_cstr(&text), text.len, &stat) < 0)
+        return -1;
+    ret->state = stat.state;
+    ret->name_len = stat.comm_len;
+    memcpy(ret->name, stat.comm, sizeof ret->name);
+    return 0;
+}
+
+static int read_stack(void *live, uint64_t addr, void *to, size_t n, size_t *got)
+{
+    struct live *l = live;
+    if (mem_read(&l->base.mem, addr, to, n, got) == 0)
+        return 0;
+    return err_code() == ESRCH ? live_memory_gone(l) : -1;
+}
+
+static uint64_t now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+// Held, the number TID is that thread's alone: now its process can be compared with the one that was opened.
+static int collect(struct live *l, const struct tracee *tracee, size_t window, struct stack *ret)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "task/%d", tracee->tid);
+    if (faccessat(l->process.dir, path, F_OK, 0) < 0)
+        return err_set(ESRCH, "no such thread");
+    if (tracer_regs(tracee, 1u << REGS_GP, &ret->regs) < 0)
+        return -1;
+    return stack_copy(ret, &l->looked, window, read_stack, l);
+}
+
+static int stop_and_collect(struct live *l, pid_t tid, size_t window, struct stack *ret)
+{
+    struct tracee tracee;
+    if (tracer_stop(l->base.pid, tid, l->base.options.max_stop, &tracee) < 0)
+        return -1;
+    const uint64_t since = tracee.since;
+    int done = collect(l, &tracee, window, ret);
+    tracer_release(&tracee);
+    ret->pause += now() - since;
+    ret->has_call = done == 0 && reg_syscall(&ret->regs, &ret->call, ret->args);
+    return done;
+}
+
+static uint64_t switches(const struct live *l, pid_t tid, struct buf *text)
+{
+    uint64_t n;
+    return read_task_file(l, tid, "status", text) == 0 &&
+                   procfile_field(text->data, text->len, "voluntary_ctxt_switches", &n) == 0 ? n : UINT64_MAX;
+}
+
+// A thread that has not been scheduled meanwhile has not moved.
+static int collect_asleep(struct live *l, pid_t tid, size_t window, struct stack *ret)
+{
+    CLEANUP_BUF struct buf text = {0};
+    uint64_t sp, pc, before = switches(l, tid, &text);
+    if (read_task_file(l, tid, "syscall", &text) < 0 || stack_parse_syscall(buf_cstr(&text), ret, &sp, &pc) < 0)
+        return -1;
+    struct buf *gp = &ret->regs.set[REGS_GP];
+    memset(gp->data, 0, gp->cap);
+    gp->len = reg_source(REGS_GP).size;
+    ret->regs.have = 1u << REGS_GP;
+    ret->few_regs = true;
+    reg_dwarf_put(&ret->regs, reg_dwarf_sp, sp);
+    reg_dwarf_put(&ret->regs, reg_dwarf_pc, pc);
+    if (stack_copy(ret, &l->looked, window, read_stack, l) < 0)
+        return -1;
+    if (before == UINT64_MAX || switches(l, tid, &text) != before)
+        return err_set(EBUSY, "it ran while it was looked at: without stopping it, its stack is not known");
+    return 0;
+}
+
+int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret)
+{
+    struct live *l = live_of(t);
+    if (want->task && read_task(l, tid, ret) < 0)
+        return -1;
+    if (live_open_mem(l) < 0 || (l->looked.n == 0 && live_look(l) < 0))
+        return -1;
+    for (bool again = false;; again = true) {
+        int done = want->no_stop ? collect_asleep(l, tid, want->window, ret)
+                                 : stop_and_collect(l, tid, want->window, ret);
+        // A stack that is younger than the mappings that were read.
+        if (done == 0 || err_code() != ENOENT || again || live_look(l) < 0)
+            return done;
+    }
+}

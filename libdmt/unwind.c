@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+//
+// The parent's side: what the child may know of the target, the questions, and what comes back. Many stacks are one
+// question; one that breaks the child is found by asking again, one by one.
+#include "err.h"
+#include "io.h"
+#include "sym_impl.h"
+#include "unwind_impl.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+const char *const unwind_how_names[HOWS] = {"reg", "cfi", "sig", "fp", "scan", "live"};
+
+struct waiting {
+    size_t at, size;       // its part of a question
+    uint32_t index;
+};
+
+struct unwinder {
+    struct target *target;
+    struct syms *objects;  // its files, and who opens them
+    struct sandbox *box;
+    struct buf maps;       // the question that begins
+    struct buf stacks;     // a question about all that wait
+    struct waiting *waiting;
+    size_t n, cap;
+    size_t left;           // to be answered: the first of them
+    struct frame *frames;
+    size_t frames_cap;
+    // Of the question that is asked:
+    int (*fn)(const struct unwound *stack, void *arg);
+    void *arg;
+    bool failed;           // FN has
+};
+
+// --- what the target is ----------------------------------------------------------
+
+static void put_range(struct unwinder *u, const struct mapping *m, uint32_t object)
+{
+    packet_put_u64(&u->maps, m->start);
+    packet_put_u64(&u->maps, m->end);
+    packet_put_u64(&u->maps, m->offset);
+    packet_put_u32(&u->maps, object);
+}
+
+static int put_maps(struct unwinder *u, const struct maps *maps)
+{
+    const struct syms *s = u->objects;
+    uint64_t entry;
+    uint32_t n = 0;
+    if (target_auxv(u->target, AT_ENTRY, &entry) < 0)
+        entry = 0;
+    packet_put_u8(&u->maps, UNWIND_MAPS);
+    packet_put_u64(&u->maps, entry);
+    size_t count_at = u->maps.len;
+    packet_put_u32(&u->maps, 0);
+    for (size_t i = 0, r = 0; i < maps->n && n < UNWIND_RANGES_MAX; i++) {
+        const struct mapping *m = &maps->at[i];
+        while (r < s->nranges && s->ranges[r].mapping.start < m->start)
+            r++;
+        bool of_file = r < s->nranges && s->ranges[r].mapping.start == m->start;
+        // What a core does not say may be code where a file was mapped.
+        if (!(m->perms & MAP_EXEC) && !(of_file && (m->perms & MAP_UNSAID)))
+            continue;
+        put_range(u, m, of_file ? (uint32_t)s->ranges[r].object : UNWIND_NO_OBJECT);
+        n++;
+    }
+    if (buf_ok(&u->maps) < 0)
+        return -1;
+    memcpy(u->maps.data + count_at, &n, sizeof n);
+    return 0;
+}
+
+int unwind_open(struct target *t, struct unwinder **ret)
+{
+    const struct sym_options options = {0};
+    const struct maps *maps;
+    struct unwinder *u = calloc(1, sizeof *u);
+    if (!u)
+        return err_set(ENOMEM, "out of memory");
+    u->target = t;
+    if (target_maps(t, &maps) < 0 || syms_open(t, -1, "", &options, &u->objects) < 0 || put_maps(u, maps) < 0) {
+        unwind_close(u);
+        return -1;
+    }
+    *ret = u;
+    return 0;
+}
+
+void unwind_close(struct unwinder *u)
+{
+    sandbox_end(u->box);
+    if (u->objects)
+        syms_close(u->objects);
+    buf_fini(&u->maps);
+    buf_fini(&u->stacks);
+    free(u->waiting);
+    free(u->frames);
+    free(u);
+}
+
+// --- what the child may have -----------------------------------------------------
+
+static int grant_file(struct unwinder *u, uint32_t object, int *ret)
+{
+    if (object >= u->objects->nobjects)
+        return err_set(EACCES, "no such file");
+    u->objects->asked = &u->objects->objects[object];
+    sandbox_about(u->box, u->objects->asked->path);
+    return sym_object_open(u->objects, u->objects->asked, ret);
+}
+
+// Code that has no file: of a compiler that runs in the target.
+static int grant_memory(struct unwinder *u, uint64_t addr, int *ret)
+{
+    const struct maps *maps;
+    size_t got = 0;
+    if (target_maps(u->target, &maps) < 0)
+        return -1;
+    const struct mapping *m = maps_find(maps, addr);
+    if (!m || !(m->perms & MAP_EXEC))
+        return err_set(EACCES, "no code");
+    size_t n = m->end - addr < UNWIND_PIECE ? (size_t)(m->end - addr) : UNWIND_PIECE;
+    CLEANUP_FREE char *bytes = malloc(n);
+    if (!bytes)
+        return err_set(ENOMEM, "out of memory");
+    if (target_read(u->target, addr, bytes, n, &got) < 0)
+        return -1;
+    CLEANUP_CLOSE int fd = memfd_create("code", MFD_CLOEXEC);
+    if (fd < 0)
+        return err_sys("cannot copy it");
+    if (io_write(fd, bytes, got) < 0)
+        return -1;
+    *ret = fd;
+    fd = -1;
+    return 0;
+}
+
+static int grant(const char *request, size_t n, void *arg, int *ret)
+{
+    struct unwinder *u = arg;
+    struct packet p = packet_of(request, n);
+    uint8_t kind = packet_u8(&p);
+    if (kind != UNWIND_WANT_FILE && kind != UNWIND_WANT_MEMORY)
+        return u->objects->asked ? sym_grant(request, n, u->objects, ret) : err_set(EACCES, "a bad request");
+    uint64_t number = kind == UNWIND_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
+    if (p.bad || p.left > 0)
+        return err_set(EACCES, "a bad request");
+    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret) : grant_memory(u, number, ret);
+}
+
+static int no_row(const char *answer, size_t n, void *arg)
+{
+    (void)answer;
+    (void)n;
+    (void)arg;
+    return err_set(EIO, "the unwinder answered nonsense");
+}
+
+static int start(struct unwinder *u)
+{
+    const struct sandbox_job job = {"unwinder", unwind_work, grant, u};
+    if (u->box && sandbox_alive(u->box))
+        return 0;
+    sandbox_end(u->box);
+    u->box = NULL;
+    if (sandbox_start(&job, &u->box) < 0)
+        return -1;
+    return sandbox_ask(u->box, &u->maps, -1, no_row, NULL);
+}
+
+// --- stacks ----------------------------------------------------------------------
+
+static void put_head(struct buf *question, size_t max, size_t n)
+{
+    packet_put_u8(question, UNWIND_STACKS);
+    packet_put_u32(question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
+    packet_put_u32(question, (uint32_t)n);
+}
+
+int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
+{
+    struct waiting *grown = array_grow(u->waiting, u->n, &u->cap, sizeof *grown);
+    if (!grown)
+        return -1;
+    u->waiting = grown;
+    struct buf *b = &u->stacks;
+    if (b->len == 0)
+        put_head(b, 0, 0);
+    const size_t at = b->len;
+    packet_put_u32(b, index);
+    packet_put_u32(b, reg_dwarf_count);
+    packet_put_u32(b, (uint32_t)s->nregions);
+    for (unsigned i = 0; i < reg_dwarf_count; i++) {
+        packet_put_u8(b, !s->few_regs || i == reg_dwarf_sp || i == reg_dwarf_pc);
+        packet_put_u64(b, reg_dwarf_get(&s->regs, i));
+    }
+    for (size_t i = 0; i < s->nregions; i++) {
+        packet_put_u64(b, s->regions[i].base);
+        packet_put_u8(b, s->regions[i].cut);
+        packet_put_u32(b, (uint32_t)s->regions[i].size);
+        buf_add(b, s->bytes.data + s->regions[i].at, s->regions[i].size);
+    }
+    if (buf_ok(b) < 0)
+        return -1;
+    u->waiting[u->n++] = (struct waiting){at, b->len - at, index};
+    return 0;
+}
+
+size_t unwind_kept(const struct unwinder *u)
+{
+    return u->stacks.len;
+}
+
+static int take_frames(struct unwinder *u, struct packet *p, uint32_t n)
+{
+    if (n > UNWIND_FRAMES_MAX)
+        return no_row(NULL, 0, NULL);
+    if (n > u->frames_cap) {
+        struct frame *grown = realloc(u->frames, n * sizeof *grown);
+        if (!grown)
+            return err_set(ENOMEM, "out of memory");
+        u->frames = grown;
+        u->frames_cap = n;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct frame f = {.pc = packet_u64(p), .cfa = packet_u64(p), .addr = packet_u64(p)};
+        unsigned how = packet_u8(p), flags = packet_u8(p);
+        if (how >= HOWS)
+            return no_row(NULL, 0, NULL);
+        f.how = (enum unwind_how)how;
+        f.has_addr = flags & UNWIND_HAS_ADDR;
+        f.exact = flags & UNWIND_EXACT;
+        u->frames[i] = f;
+    }
+    return 0;
+}
+
+// In the order of the question.
+static int take_stacks(const char *answer, size_t size, void *arg)
+{
+    struct unwinder *u = arg;
+    struct packet p = packet_of(answer, size);
+    while (p.left > 0) {
+        struct unwound stack = {.index = packet_u32(&p), .end = (enum unwind_end)packet_u8(&p),
+                                .reason = packet_str(&p)};
+        uint32_t n = packet_u32(&p);
+        if (p.bad || u->left == u->n || stack.index != u->waiting[u->left].index || stack.end > UNWIND_STRAY ||
+            (stack.end >= UNWIND_BROKEN && !stack.reason) || take_frames(u, &p, n) < 0 || p.bad)
+            return no_row(NULL, 0, NULL);
+        stack.frames = u->frames;
+        stack.n = n;
+        u->left++;
+        int done = u->fn(&stack, u->arg);
+        u->failed |= done < 0;
+        if (done != 0)
+            return done;
+    }
+    return 0;
+}
+
+static int ask(struct unwinder *u, size_t max, size_t from, size_t n)
+{
+    CLEANUP_BUF struct buf part = {0};
+    struct buf *question = &part;
+    put_head(&part, max, n);
+    if (buf_ok(&part) < 0)
+        return -1;
+    if (n == u->n) {
+        memcpy(u->stacks.data, part.data, part.len); // it begins with one
+        question = &u->stacks;
+    } else {
+        buf_add(&part, u->stacks.data + u->waiting[from].at, u->waiting[from].size);
+    }
+    if (buf_ok(question) < 0 || start(u) < 0)
+        return -1;
+    int done = sandbox_ask(u->box, question, -1, take_stacks, u);
+    if (done == 0 && u->left != from + n)
+        return no_row(NULL, 0, NULL);
+    return done;
+}
+
+// The child broke at one of those from LEFT on: each is asked about alone, the one that breaks it has the reason.
+static int ask_alone(struct unwinder *u, size_t max)
+{
+    size_t i = u->left;
+    int done = ask(u, max, i, 1);
+    if (done >= 0 || u->left > i || u->failed || !u->box || sandbox_alive(u->box))
+        return done;
+    const struct unwound broken = {.index = u->waiting[i].index, .end = UNWIND_BROKEN, .reason = err_text()};
+    u->left++;
+    return u->fn(&broken, u->arg);
+}
+
+int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *stack, void *arg), void *arg)
+{
+    u->fn = fn;
+    u->arg = arg;
+    u->left = 0;
+    u->failed = false;
+    int done = u->n > 0 ? ask(u, max, 0, u->n) : 0;
+    if (done < 0 && !u->failed && u->box && !sandbox_alive(u->box))
+        for (done = 0; done == 0 && u->left < u->n;)
+            done = ask_alone(u, max);
+    u->n = 0;
+    buf_reset(&u->stacks);
+    return done;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//
+// Private to unwind: what its two ends say to each other.
+#ifndef DMT_UNWIND_IMPL_H
+#define DMT_UNWIND_IMPL_H
+
+#include "sandbox.h"
+#include "unwind.h"
+
+// A question is
+//     u8 UNWIND_MAPS: u64 entry, u32 count, for each executable range, by address: u64 start, end, offset, u32 object;
+//         the child forgets what it knew
+//     u8 UNWIND_STACKS: u32 max, u32 count, for each stack: u32 index, u32 registers, u32 regions, for each register by
+//         DWARF number: u8 known, u64; for each region: u64 base, u8 cut, u32 size, bytes
+// An answer is stacks: u32 index, u8 end, str reason, u32 frames, for each: u64 pc, cfa, addr, u8 how, u8 flags.
+enum unwind_op { UNWIND_MAPS = 1, UNWIND_STACKS };
+enum { UNWIND_HAS_ADDR = 1 << 0, UNWIND_EXACT = 1 << 1 };
+enum { UNWIND_RANGES_MAX = 1 << 17, UNWIND_NO_OBJECT = UINT32_MAX, UNWIND_PIECE = 64 << 10 };
+
+// A request for a file is a letter and a number; other letters are sym's (sym_impl.h), about the file asked for last.
+enum {
+    UNWIND_WANT_FILE = 'F',   // u32 object: its file
+    UNWIND_WANT_MEMORY = 'M', // u64 address: up to UNWIND_PIECE bytes from there on, of executable memory without file
+};
+
+/** The child's side: see struct sandbox_job. */
+int unwind_work(const char *question, size_t n, int file, void *arg);
+
+#endif

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""What dmt-bt shows, held against eu-stack, gdb, and fixtures that know their own stacks. See bt.bats."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+
+def bt(*words, status=0):
+    run = subprocess.run(["dmt-bt", *map(str, words)], capture_output=True)
+    assert run.returncode == status, (words, run.returncode, run.stderr)
+    lines = run.stdout.decode().splitlines()
+    head = lines[0].split("\t")
+    assert all(len(line.split("\t")) == len(head) for line in lines)
+    return [dict(zip(head, line.split("\t"))) for line in lines[1:]]
+
+
+def by_thread(rows):
+    out = {}
+    for row in rows:
+        frames = out.setdefault(int(row["tid"]), [])
+        assert row["frame"] == str(len(frames)), row
+        frames.append((int(row["pc"], 16), row["function"], row["how"], row["object"]))
+    return out
+
+
+def plain(name):
+    """Without version, arguments, what a compiler has appended to a clone, and Rust's hash."""
+    if not name or name == "-":
+        return None
+    name = re.sub(r"@@?[A-Z][A-Za-z0-9_.]*$", "", name)
+    name = re.sub(r"::h[0-9a-f]{16}( \[clone.*)?$", "", name)
+    name = re.sub(r" \[clone [^]]*\]$|\.(part|cold|constprop|isra|llvm|lto_priv)\b.*$", "", name)
+    name = re.sub(r"\$[A-Z0-9]+\$|[<>&]|\.\.|::", "~", name) if "::" in name or "$" in name else name
+    return re.sub(r"\(.*", "", name)
+
+
+aliases = {}
+
+
+def same_address(a, b, obj):
+    """Whether the file, or its debug file, has both names at one address."""
+    if obj not in aliases:
+        names = aliases[obj] = {}
+        files = [obj]
+        note = subprocess.run(["readelf", "-n", obj], capture_output=True, text=True).stdout
+        found = re.search(r"Build ID: (..)(\w+)", note)
+        if found:
+            files.append(f"/usr/lib/debug/.build-id/{found[1]}/{found[2]}.debug")
+        for file in files:
+            for table in ([], ["-D"]):
+                out = subprocess.run(["nm", *table, file], capture_output=True, text=True).stdout
+                for line in out.splitlines():
+                    part = line.split()
+                    if len(part) == 3:
+                        names.setdefault(plain(part[2]), set()).add(int(part[0], 16))
+    names = aliases[obj]
+    return bool(names.get(a, set()) & names.get(b, set()))
+
+
+def same_names(a, b, obj):
+    a, b = plain(a), plain(b)
+    return a == b or (a and b and same_address(a, b, obj))
+
+
+def eu_stack(*words):
+    """Frames by thread; eu-stack's status is 1 where it says that a stack has no end."""
+    out, frames = {}, None
+    run = subprocess.run(["eu-stack", "-n", "0", *map(str, words)], capture_output=True, text=True)
+    for line in run.stdout.splitlines():
+        if line.startswith("TID "):
+            frames = out[int(line[4:].rstrip(":"))] = []
+        elif line.startswith("#"):
+            part = line.split(None, 2)
+            frames.append((int(part[1], 16), re.sub(r"^- \d+ ", "", part[2]) if len(part) > 2 else None))
+    return out
+
+
+SCRIPT = """
+import gdb
+for t in gdb.selected_inferior().threads():
+    t.switch()
+    print("TID", t.ptid[1])
+    f = gdb.newest_frame()
+    while f:
+        if f.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME): # which gdb adds of its own
+            print("FRAME %x %s" % (f.pc(), f.name()))
+        try:
+            f = f.older()
+        except gdb.error:
+            break
+"""
+
+
+def gdb(*words):
+    out, frames = {}, None
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+        script.write(SCRIPT)
+        script.flush()
+        run = subprocess.run(["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex",
+                              "set backtrace past-main on", "-iex", "set backtrace limit unlimited", *map(str, words),
+                              "-x", script.name], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    for line in run.stdout.splitlines():
+        part = line.split(None, 2)
+        if line.startswith("TID "):
+            frames = out[int(part[1])] = []
+        elif line.startswith("FRAME "):
+            frames.append((int(part[1], 16), part[2] if part[2] != "None" else None))
+    return out
+
+
+def compare(ours, theirs, who, names=True):
+    assert ours.keys() == theirs.keys(), (who, sorted(ours), sorted(theirs))
+    n = 0
+    for tid, mine in ours.items():
+        other = theirs[tid]
+        pcs, want = [f[0] for f in mine], [f[0] for f in other]
+        assert pcs == want, (who, tid, [hex(p) for p in pcs], [hex(p) for p in want])
+        for f, o in zip(mine, other):
+            if names and o[1]:
+                assert same_names(f[1], o[1], f[3].removesuffix(" (deleted)")), (who, tid, f, o)
+        n += len(mine)
+    return n
+
+
+def same(target, *which):
+    """The frames of all threads are those of eu-stack and gdb."""
+    ours = by_thread(bt(target, "-o", "tid,frame,pc,function,how,object"))
+    n = 0
+    for who in which or ("eu", "gdb"):
+        names = not who.endswith("-")
+        theirs = eu_stack("-p", target) if who.startswith("eu") else gdb("-p", target)
+        n = compare(ours, theirs, who, names)
+    return n, sum(f[2] == "scan" for t in ours.values() for f in t)
+
+
+def known(target, file, *hows, status=0, words=()):
+    """The return addresses that the fixture has written down stand in its threads' stacks, one behind the other but for
+    the frames of a signal."""
+    ours = by_thread(bt(target, *words, "-o", "tid,frame,pc,function,how,object", status=status))
+    n, seen = 0, set()
+    for line in open(file):
+        if line.startswith("ready") or line.startswith("end"):
+            continue
+        tid, *addrs = line.split()
+        addrs = [int(a, 16) for a in addrs]
+        pcs = [f[0] for f in ours[int(tid)]]
+        at = pcs.index(addrs[0])
+        assert addrs[0] == pcs[at]
+        rest = pcs.index(addrs[1], at + 1)
+        assert rest - at <= 8, (tid, rest, at)
+        assert pcs[rest:rest + len(addrs) - 1] == addrs[1:], (tid, [hex(p) for p in pcs], [hex(a) for a in addrs])
+        seen |= {f[2] for f in ours[int(tid)][1:]}
+        n += len(addrs)
+    assert seen <= set(hows), (seen, hows)
+    return n, ours
+
+
+def core(pid, file):
+    """Live and core: every column but those that a core does not say."""
+    columns = "tid,frame,pc,function,offset,object,how,file,line,build_id,addr,cfa,syscall,reason"
+    live = bt(pid, "-o", columns)
+    dead = bt(file, "-o", columns)
+    assert live == dead, [(a, b) for a, b in zip(live, dead) if a != b][:3]
+    return len(live)
+
+
+def churn(pid, file, times):
+    """None of the threads that live throughout is missed, whatever comes and goes."""
+    stay = {int(line.split()[0]) for line in open(file) if line[0].isdigit()} | {int(pid)}
+    rows = others = 0
+    for _ in range(int(times)):
+        run = subprocess.run(["dmt-bt", "-H", "-o", "tid,frame,pc,reason", str(pid)], capture_output=True, text=True)
+        assert run.returncode in (0, 1), (run.returncode, run.stderr)
+        lines = [line.split("\t") for line in run.stdout.splitlines()]
+        whole = {int(line[0]) for line in lines if line[1] != "-"}
+        assert stay <= whole, (stay - whole, run.stderr)
+        broken = [line for line in lines if int(line[0]) in stay and line[3] != "-"]
+        assert not broken, broken
+        others += len(whole - stay)
+        rows += len(lines)
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            text = open(f"/proc/{pid}/task/{task}/status").read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        assert "\nTracerPid:\t0\n" in text and not re.search(r"\nState:\t[tT]", text), text
+    assert others > 0
+    return rows, others
+
+
+if __name__ == "__main__":
+    what, *words = sys.argv[1:]
+    if what == "known":
+        options = [w for w in words if w.startswith("-")]
+        status = 1 if "--incomplete" in options else 0
+        options = [w for w in options if w != "--incomplete"]
+        target, file, *hows = [w for w in words if not w.startswith("-")]
+        print(known(target, file, *hows, status=status, words=options)[0])
+    else:
+        result = globals()[what](*words)
+        print(*result if isinstance(result, tuple) else [result])

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+//
+// unwind: a program is stepped through, and what every instruction does to the stack is written down here: a call puts
+// an address on it, a return takes it, the kernel puts a signal frame there. At each step, the frames
+// must be exactly those. Then stacks and registers that mean nothing: there is an answer, and no end of the unwinder.
+#include "err.h"
+#include "target.h"
+#include "unit.h"
+#include "unwind.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#ifdef __x86_64__
+
+enum { SHADOWS = 256, DEPTH_MAX = 64 };
+
+// What the stack is known to hold.
+struct shadow {
+    uint64_t pc;           // to return to
+    uint64_t slot;         // where it stands; 0: in a signal frame
+};
+
+struct stepping {
+    pid_t pid;
+    struct user_regs_struct regs;
+    struct shadow at[SHADOWS];
+    size_t n;
+    struct target *target;
+    struct unwinder *unwinder;
+    struct stack stack;
+    const struct maps *maps;
+    // Of the stacks that wait: what they are to be.
+    struct expected {
+        uint64_t pc[DEPTH_MAX], cfa[DEPTH_MAX];
+        size_t n;
+    } *expected;
+    size_t nexpected, wrong, right, steps;
+    unsigned seen[HOWS];
+    const struct mapping *vdso;
+    size_t in_vdso, in_handler, on_other, injected;
+};
+
+enum { EXPECTED_MAX = 512 };
+
+static bool read_child(pid_t pid, uint64_t addr, void *to, size_t n)
+{
+    struct iovec here = {to, n}, there = {(void *)(uintptr_t)addr, n};
+    return process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)n;
+}
+
+static int read_stack(void *arg, uint64_t addr, void *to, size_t n, size_t *got)
+{
+    struct iovec here = {to, n}, there = {(void *)(uintptr_t)addr, n};
+    ssize_t done = process_vm_readv(*(pid_t *)arg, &here, 1, &there, 1, 0);
+    *got = done > 0 ? (size_t)done : 0;
+    return done > 0 ? 0 : err_set(EIO, "cannot read at 0x%llx", (unsigned long long)addr);
+}
+
+static int compare(const struct unwound *u, void *arg)
+{
+    struct stepping *s = arg;
+    const struct expected *e = &s->expected[u->index];
+    bool same = u->end == UNWIND_WHOLE && u->n == e->n;
+    for (size_t i = 0; same && i < u->n; i++) {
+        const struct frame *f = &u->frames[i];
+        same = f->pc == e->pc[i] && f->how != HOW_FP && f->how != HOW_SCAN && (!e->cfa[i] || e->cfa[i] == f->cfa);
+        s->seen[f->how]++;
+    }
+    s->right += same;
+    if (same || s->wrong++ > 3)
+        return 0;
+    printf("# %s\n", u->reason ? u->reason : "");
+    for (size_t i = 0; i < u->n || i < e->n; i++)
+        printf("# %zu: 0x%llx %s cfa 0x%llx, not 0x%llx cfa 0x%llx\n", i,
+               i < u->n ? (unsigned long long)u->frames[i].pc : 0, i < u->n ? unwind_how_names[u->frames[i].how] : "",
+               i < u->n ? (unsigned long long)u->frames[i].cfa : 0, i < e->n ? (unsigned long long)e->pc[i] : 0,
+               i < e->n ? (unsigned long long)e->cfa[i] : 0);
+    return 0;
+}
+
+static void flush(struct stepping *s)
+{
+    bool ran = unwind_run(s->unwinder, UNWIND_FRAMES_MAX, compare, s) == 0;
+    check(ran);
+    if (!ran)
+        printf("# %s\n", err_text());
+    s->nexpected = 0;
+}
+
+static void look(struct stepping *s)
+{
+    struct expected *e = &s->expected[s->nexpected];
+    if (s->n + 1 > DEPTH_MAX) {
+        check(!"too deep");
+        return;
+    }
+    e->n = 0;
+    e->pc[e->n++] = s->regs.rip;
+    for (size_t i = s->n; i > 0; i--) {
+        const struct shadow *at = &s->at[i - 1];
+        e->cfa[e->n - 1] = at->slot ? at->slot + 8 : 0;
+        e->pc[e->n++] = at->pc;
+    }
+    e->cfa[e->n - 1] = 0;
+    if (stack_reserve(&s->stack, STACK_WINDOW) < 0)
+        return;
+    buf_add(&s->stack.regs.set[REGS_GP], &s->regs, sizeof s->regs);
+    s->stack.regs.have = 1 << REGS_GP;
+    if (stack_copy(&s->stack, s->maps, STACK_WINDOW, read_stack, &s->pid) < 0 ||
+        unwind_add(s->unwinder, &s->stack, (uint32_t)s->nexpected) < 0) {
+        check(!"copied");
+        printf("# %s\n", err_text());
+        return;
+    }
+    if (++s->nexpected == EXPECTED_MAX)
+        flush(s);
+}
+
+static bool is_call(const uint8_t *b)
+{
+    while (*b == 0x66 || *b == 0xf2 || *b == 0x3e || (*b & 0xf0) == 0x40)
+        b++;
+    return *b == 0xe8 || (*b == 0xff && (b[1] >> 3 & 7) == 2);
+}
+
+static bool is_ret(const uint8_t *b)
+{
+    while (*b == 0xf2 || *b == 0xf3)
+        b++;
+    return *b == 0xc3 || *b == 0xc2;
+}
+
+// One instruction, with SIG delivered before it. False: the program has ended.
+static bool step(struct stepping *s, int sig)
+{
+    const struct user_regs_struct was = s->regs;
+    uint8_t code[16] = {0};
+    uint64_t top = 0;
+    int status;
+    (void)read_child(s->pid, was.rip, code, sizeof code);
+    if (ptrace(PTRACE_SINGLESTEP, s->pid, 0, sig) < 0 || waitpid(s->pid, &status, 0) < 0 || !WIFSTOPPED(status))
+        return false;
+    if (WSTOPSIG(status) != SIGTRAP) { // raise(): nothing has been run since
+        ptrace(PTRACE_GETREGS, s->pid, 0, &s->regs);
+        return step(s, WSTOPSIG(status));
+    }
+    struct iovec iov = {&s->regs, sizeof s->regs};
+    ptrace(PTRACE_GETREGSET, s->pid, 1 /* NT_PRSTATUS */, &iov);
+    (void)read_child(s->pid, s->regs.rsp, &top, sizeof top);
+    s->steps++;
+    if (s->n + 2 >= SHADOWS)
+        return false;
+    if (sig) {
+        s->at[s->n++] = (struct shadow){was.rip, 0};
+        s->at[s->n++] = (struct shadow){top, s->regs.rsp};
+        s->in_handler++;
+    } else if (is_call(code) && s->regs.rsp == was.rsp - 8 && top > was.rip && top - was.rip < 16) {
+        s->at[s->n++] = (struct shadow){top, s->regs.rsp};
+    } else if (is_ret(code) && s->n > 0 && s->at[s->n - 1].slot == was.rsp) {
+        s->n--;
+    } else if (code[0] == 0x0f && code[1] == 0x05 && was.rax == 15 && s->n > 0 && !s->at[s->n - 1].slot) {
+        s->n--;
+    }
+    return true;
+}
+
+static bool open_stepped(struct stepping *s, struct procs *ps)
+{
+    CLEANUP_BUF struct buf path = {0};
+    int status;
+    buf_printf(&path, "%s/fixtures/stepped", getenv("DMT_BUILD") ? getenv("DMT_BUILD") : "build");
+    s->pid = fork();
+    if (s->pid == 0) {
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        execl(buf_cstr(&path), "stepped", (char *)NULL);
+        _exit(127);
+    }
+    if (waitpid(s->pid, &status, 0) < 0 || !WIFSTOPPED(status))
+        return false;
+    ptrace(PTRACE_GETREGS, s->pid, 0, &s->regs);
+    const struct operand operand = {.id = {.pid = s->pid}};
+    const struct target_options options = {.max_stop = 1000000000};
+    return procs_open(ps) == 0 && target_open(ps, &operand, &options, &s->target) == 0;
+}
+
+// The symbol work() of the fixture, by where its program is mapped.
+static int find_work(const struct symbol *symbol, void *arg)
+{
+    *(uint64_t *)arg = symbol->addr;
+    return 1;
+}
+
+static uint64_t address_of(struct target *t, const char *name)
+{
+    const struct sym_options options = {0};
+    CLEANUP_SYMS struct syms *syms = NULL;
+    uint64_t addr = 0;
+    if (syms_open(t, -1, "", &options, &syms) == 0)
+        (void)!syms_of_name(syms, name, NULL, find_work, &addr);
+    return addr;
+}
+
+// Runs up to PC; the shadow goes on.
+static bool run_to(struct stepping *s, uint64_t pc)
+{
+    while (s->regs.rip != pc)
+        if (!step(s, 0))
+            return false;
+    return true;
+}
+
+static void test_steps(void)
+{
+    static struct expected expected[EXPECTED_MAX];
+    struct stepping s = {.expected = expected};
+    struct procs ps;
+    if (!open_stepped(&s, &ps)) {
+        check(!"the fixture stepped is there");
+        return;
+    }
+    uint64_t work = address_of(s.target, "work"), inside = 0;
+    check(work != 0);
+    check(run_to(&s, work));
+    check(target_maps_again(s.target, &s.maps) == 0 && unwind_open(s.target, &s.unwinder) == 0);
+    for (size_t i = 0; i < s.maps->n; i++)
+        if (s.maps->at[i].name_len == 6 && memcmp(maps_name(s.maps, &s.maps->at[i]), "[vdso]", 6) == 0)
+            s.vdso = &s.maps->at[i];
+    inside = s.n;
+    // Four rounds of work(). A part of the steps in the short form, other ones each time it is run there.
+    size_t few = unit_times(2000, 20000), looks = 0, base = inside;
+    while (s.n >= base - 1 && looks < few) {
+        bool in_vdso = s.vdso && s.regs.rip >= s.vdso->start && s.regs.rip < s.vdso->end;
+        bool rare = in_vdso || s.regs.rip == work;
+        for (size_t i = 0; i < s.n; i++)
+            s.on_other += !s.at[i].slot && i + 1 < s.n && s.at[i + 1].slot + (1 << 20) < s.at[0].slot;
+        if (few >= 20000 || rare || unit_random() % 8 == 0) {
+            look(&s);
+            looks++;
+            s.in_vdso += in_vdso;
+        }
+        bool nested = false;
+        for (size_t i = base; i < s.n; i++)
+            nested |= !s.at[i].slot;
+        int sig = s.n >= base && !nested && unit_random() % 64 == 0 ? (unit_random() & 1 ? SIGUSR1 : SIGUSR2) : 0;
+        s.injected += sig != 0;
+        if (!step(&s, sig))
+            break;
+    }
+    flush(&s);
+    printf("# %zu steps, %zu of them unwound (cfi %u sig %u), in the vdso %zu, in %zu handlers\n", s.steps, looks,
+           s.seen[HOW_CFI], s.seen[HOW_SIG], s.in_vdso, s.in_handler);
+    check(s.wrong == 0 && s.right == looks);
+    check(looks >= few);
+    check(s.in_vdso > 0 && s.injected > 0 && s.seen[HOW_SIG] > 0 && s.on_other > 0);
+    unwind_close(s.unwinder);
+    target_close(s.target);
+    procs_close(&ps);
+    stack_fini(&s.stack);
+    kill(s.pid, SIGKILL);
+    waitpid(s.pid, NULL, 0);
+}
+
+#else
+static void test_steps(void)
+{
+}
+#endif
+
+// --- stacks that mean nothing -----------------------------------------------------
+
+static int count(const struct unwound *u, void *arg)
+{
+    size_t *n = arg;
+    check(u->n <= UNWIND_FRAMES_MAX && (u->end < UNWIND_BROKEN || u->reason));
+    ++*n;
+    return 0;
+}
+
+// Words that lead somewhere: into code, onto the stack, and nowhere.
+static uint64_t word(const struct maps *maps, uint64_t base, size_t size)
+{
+    const struct mapping *m = &maps->at[unit_random() % maps->n];
+    switch (unit_random() % 4) {
+    case 0: return base + unit_random() % size;
+    case 1: return unit_random();
+    case 2: return (uint64_t)unit_random() << 32 | unit_random();
+    default: return m->start + unit_random() % (m->end - m->start);
+    }
+}
+
+static void test_rubbish(void)
+{
+    enum { BATCH = 64, SIZE = 8192 };
+    const uint64_t base = 0x10000;
+    struct procs ps;
+    const struct operand operand = {.id = {.pid = getpid()}};
+    const struct target_options options = {0};
+    struct target *t;
+    struct unwinder *u;
+    const struct maps *maps;
+    CLEANUP_STACK struct stack s = {0};
+    if (procs_open(&ps) < 0 || target_open(&ps, &operand, &options, &t) < 0 || target_maps(t, &maps) < 0 ||
+        unwind_open(t, &u) < 0) {
+        check(!"opened");
+        return;
+    }
+    size_t answered = 0, asked = unit_times(20, 3000);
+    for (size_t i = 0; i < asked; i++) {
+        for (uint32_t k = 0; k < BATCH; k++) {
+            if (stack_reserve(&s, STACK_WINDOW) < 0)
+                return;
+            struct buf *gp = &s.regs.set[REGS_GP];
+            memset(gp->data, 0, gp->cap);
+            gp->len = reg_source(REGS_GP).size;
+            s.regs.have = 1 << REGS_GP;
+            for (unsigned r = 0; r < reg_dwarf_count; r++)
+                reg_dwarf_put(&s.regs, r, word(maps, base, SIZE));
+            if (unit_random() % 8)
+                reg_dwarf_put(&s.regs, reg_dwarf_sp, base + unit_random() % SIZE / 8 * 8);
+            for (size_t at = 0; at < SIZE; at += 8) {
+                uint64_t w = word(maps, base, SIZE);
+                buf_add(&s.bytes, &w, sizeof w);
+            }
+            s.regions[s.nregions++] = (struct stack_region){base, 0, SIZE, unit_random() & 1};
+            check(unwind_add(u, &s, k) == 0);
+        }
+        check(unwind_run(u, 1 + unit_random() % 1000, count, &answered) == 0);
+    }
+    check(answered == asked * BATCH);
+    unwind_close(u);
+    target_close(t);
+    procs_close(&ps);
+}
+
+void test_unwind(void)
+{
+    test_steps();
+    test_rubbish();
+}
