@@ -53,5 +53,6 @@ void test_reg(void);
 void test_tracer(void);
 void test_packet(void);
 void test_sandbox(void);
+void test_gosym(void);
 
 #endif
