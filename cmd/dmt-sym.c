@@ -33,7 +33,7 @@ struct symcmd {
 
 static const struct opt opts[] = {
     {'s', "lines", NULL, OPT_FLAG, offsetof(struct symcmd, lines), NULL, "source file and line too"},
-    {0, "raw-names", NULL, OPT_FLAG, offsetof(struct symcmd, raw_names), NULL, "names as in the table, not demangled"},
+    {0, "raw-names", NULL, OPT_FLAG, offsetof(struct symcmd, raw_names), NULL, "names as in the table"},
 };
 
 // --- the command line ------------------------------------------------------------

@@ -61,15 +61,10 @@ void buf_str(struct buf *b, const char *s)
     buf_add(b, s, strlen(s));
 }
 
-void buf_byte(struct buf *b, char c)
-{
-    buf_add(b, &c, 1);
-}
-
 void buf_uint(struct buf *b, uint64_t v)
 {
-    char digits[NUM_DIGITS];
-    buf_add(b, digits, num_text(digits, v));
+    char *to = buf_room(b, NUM_DIGITS);
+    b->len += to ? num_text(to, v) : 0;
 }
 
 void buf_int(struct buf *b, int64_t v)

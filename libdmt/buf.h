@@ -26,7 +26,16 @@ char *buf_room(struct buf *b, size_t n);
 
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_str(struct buf *b, const char *s);
-void buf_byte(struct buf *b, char c);
+
+static inline void buf_byte(struct buf *b, char c)
+{
+    char *to = !b->failed && b->len < b->cap ? b->data + b->len : buf_room(b, 1);
+    if (to) {
+        *to = c;
+        b->len++;
+    }
+}
+
 void buf_uint(struct buf *b, uint64_t v);
 void buf_int(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -89,9 +89,10 @@ static int plan_reg(struct item *i, const struct value_format *want)
     return i->bytes.len == i->l.reg->size ? 0 : err_set(EINVAL, "a register of %u bytes is written as a whole", i->l.reg->size);
 }
 
-static int check_end(uint64_t addr, size_t n)
+// With EINVAL, or (the target has chosen the address) EFAULT.
+static int check_end(uint64_t addr, size_t n, int code)
 {
-    return n - 1 <= UINT64_MAX - addr ? 0 : err_set(EINVAL, "reaches beyond the end of the address space");
+    return n - 1 <= UINT64_MAX - addr ? 0 : err_set(code, "reaches beyond the end of the address space");
 }
 
 static int check_item(const struct poke *p, const char *text, const char *value)
@@ -106,7 +107,7 @@ static int check_item(const struct poke *p, const char *text, const char *value)
         item.l = (struct location){.kind = LOCATION_MEMORY, .addr = ways[0].addr, .count = ways[0].count};
         done = plan_memory(&item, &p->want);
         if (done == 0)
-            done = check_end(item.l.addr, item.bytes.len);
+            done = check_end(item.l.addr, item.bytes.len, EINVAL);
     } else if (ways[0].as == LOCATION_AS_REG && !ways[0].has_offset) {
         item.l = (struct location){.kind = LOCATION_REG, .reg = ways[0].reg};
         done = plan_reg(&item, &p->want);
@@ -180,7 +181,7 @@ static int find_item(struct poking *g, struct item *i)
     if (i->l.kind == LOCATION_REG_MEMORY && target_regs(g->target, g->tid, 1u << i->l.reg->set, &regs) < 0)
         return -1;
     if (location_addr(&i->l, &regs, &i->addr) < 0 || plan_memory(i, &g->p->want) < 0 ||
-        check_end(i->addr, i->bytes.len) < 0 || read_old(g, i) < 0)
+        check_end(i->addr, i->bytes.len, EFAULT) < 0 || read_old(g, i) < 0)
         return -1;
     return check_mappings(g, i);
 }

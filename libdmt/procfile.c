@@ -23,11 +23,12 @@ static void skip_blanks(struct scan *s)
 static uint64_t scan_uint(struct scan *s)
 {
     skip_blanks(s);
-    const char *start = s->at;
+    const char *at = s->at, *end = s->end;
     uint64_t v = 0;
-    while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
-        v = v * 10 + (uint64_t)(*s->at++ - '0'); // the kernel prints no more than 64 bits
-    s->bad |= s->at == start;
+    while (at < end && *at >= '0' && *at <= '9')
+        v = v * 10 + (uint64_t)(*at++ - '0'); // the kernel prints no more than 64 bits
+    s->bad |= at == s->at;
+    s->at = at;
     return v;
 }
 

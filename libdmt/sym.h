@@ -12,7 +12,7 @@ struct symbol {
     uint64_t addr;         // the question: the address; by name: the symbol's own
     bool found;            // name, value, size, type and bind are valid
     const char *name;      // as it stands in the table
-    const char *pretty;    // demangled, or NULL
+    const char *pretty;    // as people write it: demangled, without version; NULL: as it stands
     uint64_t value, size;  // address in the target; bytes, 0: not said
     char type;             // T text, D data, B bss, R read-only data, I indirect function (its resolver's address);
                            // whose value is no address of the target: U undefined, N thread-local (an offset in its
@@ -25,7 +25,7 @@ struct symbol {
 
 struct sym_options {
     bool lines;            // file and line too
-    bool raw_names;        // not demangled
+    bool raw_names;        // as they stand in the table
 };
 
 struct syms;

@@ -71,12 +71,14 @@ static int grant_build_id(struct syms *s, const char *hex, size_t n, int *ret)
 }
 
 // The directory of the object, for a plain file one that does not depend on ours.
-static int put_directory(const struct syms *s, struct buf *dir)
+static int put_directory(struct syms *s, struct buf *dir)
 {
     const char *path = s->asked->path;
     CLEANUP_FREE char *whole = s->target ? NULL : realpath(path, NULL);
     if (whole)
         path = whole;
+    else if (s->target)
+        path = target_own_path(s->target, path);
     const char *slash = strrchr(path, '/');
     if (!slash || s->asked->vdso)
         return err_set(ENOENT, "it has no directory");

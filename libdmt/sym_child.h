@@ -82,6 +82,9 @@ Elf *image_alt(struct image *m, const unsigned char *id, size_t n);
 
 /** The table of type SHT_SYMTAB or SHT_DYNSYM of a file; without one RET->elf is NULL. */
 NODISCARD int symtab_open(Elf *elf, uint32_t type, struct symtab *ret);
+
+/** The table that PT_DYNAMIC leads to: of a file without section headers. */
+bool symtab_of_dynamic(const struct image *m, struct symtab *ret);
 void symtab_close(struct symtab *t);
 // Inline: a pass over a table is nothing but these.
 static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx)
@@ -103,6 +106,9 @@ static inline const char *symtab_name(const struct symtab *t, const GElf_Sym *sy
     return sym->st_name < t->nstrings ? t->strings + sym->st_name : "";
 }
 
+/** One that looks for no files. */
+struct Dwfl *image_dwfl(void);
+
 /** The Elf inside of .gnu_debugdata, the image's to close, or NULL. */
 Elf *image_mini(struct image *m);
 void image_mini_close(struct image *m);
@@ -113,7 +119,7 @@ char symtab_bind(const GElf_Sym *sym);
 
 // --- names -------------------------------------------------------------------------
 
-/** Demangled, to be freed, or NULL. A version (`@@V`) stays behind it. */
+/** As people write it: demangled, without version (`@@V`). To be freed; NULL: as it is. */
 char *name_pretty(const char *name);
 
 /** A name that is looked for. */
@@ -132,9 +138,13 @@ struct lines;
 /** -1 with ENOENT: the image has no lines, and no debug file for it has. */
 NODISCARD int lines_open(struct image *m, struct lines **ret);
 void lines_close(struct lines *l);
-bool lines_of(struct lines *l, uint64_t vaddr, const char **file, unsigned *line);
+/** Of VADDR; in an object file, of the section SHNDX. */
+bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file, unsigned *line);
 
-/** Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code. */
+/**
+ * Calls FN for each place where the code of FILE:LINE begins, or that of the next line that has code. In an object
+ * file nothing is found.
+ */
 NODISCARD int lines_each(struct lines *l, const char *file, unsigned line,
                          int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg);
 

@@ -5,8 +5,8 @@
 #include "sym_child.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
+#include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,6 +17,8 @@ struct cu_range {
 
 struct lines {
     Dwarf *dw, *alt;
+    Dwfl *dwfl;            // of an object file: has laid its sections out and relocated the lines
+    Elf *laid;
     bool has_ranges;       // of all units: read when .debug_aranges lacks an address (clang writes none)
     struct cu_range *ranges;
     size_t nranges, cap;
@@ -40,20 +42,37 @@ static bool has_lines(Elf *elf)
            (image_section(elf, ".zdebug_line", &s) && s.sh_type != SHT_NOBITS);
 }
 
+// An object file has all sections at 0. libdwfl gives each its own address, BASE the first.
+static Dwarf *lay_out(const struct image *m, struct lines *l)
+{
+    enum { BASE = 0x10000 };
+    Dwarf_Addr bias;
+    int fd = (l->dwfl = image_dwfl()) ? dup(m->fd) : -1;
+    if (fd < 0)
+        return NULL;
+    dwfl_report_begin(l->dwfl);
+    Dwfl_Module *mod = dwfl_report_elf(l->dwfl, "module", "module", fd, BASE, false);
+    (void)dwfl_report_end(l->dwfl, NULL, NULL);
+    l->laid = mod ? dwfl_module_getelf(mod, &bias) : NULL;
+    return l->laid ? dwfl_module_getdwarf(mod, &bias) : NULL;
+}
+
 int lines_open(struct image *m, struct lines **ret)
 {
-    Elf *elf = m->ehdr.e_type == ET_REL ? NULL : has_lines(m->elf) ? m->elf : image_debug(m);
+    bool object = m->ehdr.e_type == ET_REL;
+    Elf *elf = object || has_lines(m->elf) ? m->elf : image_debug(m);
     if (!elf || !has_lines(elf))
         return err_set(ENOENT, "no debug information");
     struct lines *l = calloc(1, sizeof *l);
     if (!l)
         return err_set(ENOMEM, "out of memory");
-    l->dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+    l->dw = object ? lay_out(m, l) : dwarf_begin_elf(elf, DWARF_C_READ, NULL);
     if (!l->dw) {
-        free(l);
-        return err_set(ENOENT, "no debug information (%s)", dwarf_errmsg(-1));
+        lines_close(l);
+        return err_set(ENOENT, "no debug information");
     }
-    set_alt(m, l);
+    if (!object)
+        set_alt(m, l);
     *ret = l;
     return 0;
 }
@@ -62,7 +81,10 @@ void lines_close(struct lines *l)
 {
     if (!l)
         return;
-    (void)dwarf_end(l->dw);
+    if (l->dwfl)
+        dwfl_end(l->dwfl);
+    else
+        (void)dwarf_end(l->dw);
     if (l->alt)
         (void)dwarf_end(l->alt);
     free(l->ranges);
@@ -116,9 +138,15 @@ static Dwarf_Die *unit_of(struct lines *l, uint64_t vaddr, Dwarf_Die *die)
     return low > 0 && vaddr < l->ranges[low - 1].end ? dwarf_offdie(l->dw, l->ranges[low - 1].cu, die) : NULL;
 }
 
-bool lines_of(struct lines *l, uint64_t vaddr, const char **file, unsigned *line)
+bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file, unsigned *line)
 {
     Dwarf_Die cu;
+    GElf_Shdr s;
+    if (l->laid) {
+        if (!gelf_getshdr(elf_getscn(l->laid, shndx), &s) || !(s.sh_flags & SHF_ALLOC))
+            return false;
+        vaddr += s.sh_addr;
+    }
     Dwarf_Line *at = unit_of(l, vaddr, &cu) ? dwarf_getsrc_die(&cu, vaddr) : NULL;
     const char *name = at ? dwarf_linesrc(at, NULL, NULL) : NULL;
     int number;
@@ -190,7 +218,7 @@ int lines_each(struct lines *l, const char *file, unsigned line,
                int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg)
 {
     struct wanted w = {file, line, 0, fn, arg};
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pass = 0; pass < 2 && !l->laid; pass++) {
         size_t size;
         Dwarf_Off next;
         for (Dwarf_Off at = 0; dwarf_nextcu(l->dw, at, &next, &size, NULL, NULL, NULL) == 0; at = next) {

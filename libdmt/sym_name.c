@@ -16,27 +16,25 @@ static bool is_mangled(const char *name)
     return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R' || name[1] == 'D');
 }
 
-// With what stands from AT behind it.
-static char *demangle(const char *name, const char *at, int options)
+// Where its version (`@V`, `@@V`) begins, or its end.
+static const char *version_of(const char *name)
 {
-    CLEANUP_FREE char *head = strndup(name, (size_t)(at - name));
-    char *pretty = head ? cplus_demangle(head, options) : NULL;
-    if (!pretty || !*at)
-        return pretty;
-    size_t n = strlen(pretty), rest = strlen(at) + 1;
-    char *whole = realloc(pretty, n + rest);
-    if (!whole)
-        free(pretty);
-    else
-        memcpy(whole + n, at, rest);
-    return whole;
+    return *name ? strchrnul(name + 1, '@') : name;
+}
+
+static char *demangle(const char *name, const char *end, int options)
+{
+    CLEANUP_FREE char *head = strndup(name, (size_t)(end - name));
+    return head ? cplus_demangle(head, options) : NULL;
 }
 
 char *name_pretty(const char *name)
 {
-    if (!is_mangled(name) || strnlen(name, MANGLED_MAX) == MANGLED_MAX)
-        return NULL;
-    return demangle(name, strchrnul(name, '@'), ANSI | DMGL_PARAMS);
+    const char *version = version_of(name);
+    char *pretty = NULL;
+    if (is_mangled(name) && version - name < MANGLED_MAX)
+        pretty = demangle(name, version, ANSI | DMGL_PARAMS);
+    return pretty || !*version ? pretty : strndup(name, (size_t)(version - name));
 }
 
 // --- a name that is looked for -----------------------------------------------------
@@ -103,7 +101,7 @@ bool name_matches(const struct name_query *q, const char *name)
     if (q->mangled || !is_mangled(name) || (q->word[0] && !strstr(name, q->word)) ||
         strnlen(name, MANGLED_MAX) == MANGLED_MAX)
         return false;
-    const char *version = strchrnul(name, '@');
+    const char *version = version_of(name);
     static const int forms[] = {ANSI, ANSI | DMGL_PARAMS};
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         CLEANUP_FREE char *pretty = demangle(name, version, forms[i]);

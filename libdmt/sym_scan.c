@@ -36,7 +36,7 @@ int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bia
             row.pretty = pretty;
     }
     if (a->lines && !(sym && strchr("UNAC", row.type)))
-        (void)!lines_of(a->lines, addr - bias, &row.file, &row.line);
+        (void)!lines_of(a->lines, addr - bias, shndx, &row.file, &row.line);
     sym_row_put(&a->rows, index, &row);
     return a->rows.len >= 24576 ? answer_flush(a) : 0;
 }
@@ -78,9 +78,12 @@ static void offer(struct candidate *c, const struct candidate *new)
         *c = *new;
 }
 
-// The section that ADDR is in, of those that are loaded; SIZE_MAX: none.
-static size_t section_of(const struct symtab *t, uint64_t addr)
+// The section that ADDR is in, of those that are loaded; in a file without section headers the segment. SIZE_MAX: none.
+static size_t section_of(const struct image *m, const struct symtab *t, uint64_t addr)
 {
+    for (size_t i = 0; t->nsections == 0 && i < m->nloads; i++)
+        if (addr >= m->loads[i].vaddr && addr - m->loads[i].vaddr < m->loads[i].memsz)
+            return i;
     for (size_t i = 1; i < t->nsections; i++) {
         const struct section *s = &t->sections[i];
         if ((s->flags & SHF_ALLOC) && !((s->flags & SHF_TLS) && s->type == SHT_NOBITS) && addr >= s->addr &&
@@ -156,7 +159,8 @@ static void scan_sizeless(const struct image *m, const struct symtab *t, const s
             found[k].end = last;
         c.name = symtab_name(t, &c.sym);
         // Sections do not overlap: if the first address above it is in another one, so are all others.
-        if (size == 0 && section[k] == c.shndx && c.name[0] && !is_mark(m, c.name))
+        if (size == 0 && c.name[0] && !is_mark(m, c.name) &&
+            section[k] == (t->nsections ? c.shndx : section_of(m, t, v)))
             offer(&found[k].sizeless, &c);
     }
 }
@@ -176,10 +180,11 @@ static const struct candidate *choose(struct found *found, const size_t *section
     return c->name && (c->sym.st_size || c->sym.st_value > found[i].end || found[i].end == 0) ? c : NULL;
 }
 
-static void find_sections(const struct symtab *t, const struct asked *at, size_t n, uint64_t bias, size_t *ret)
+static void find_sections(const struct image *m, const struct symtab *t, const struct asked *at, size_t n,
+                          uint64_t bias, size_t *ret)
 {
     for (size_t i = 0; i < n; i++)
-        ret[i] = section_of(t, at[i].addr - bias);
+        ret[i] = section_of(m, t, at[i].addr - bias);
 }
 
 // N addresses of one place where the file is mapped.
@@ -192,19 +197,19 @@ static int answer_place(struct answers *a, const struct asked *at, size_t n, uin
         return err_set(ENOMEM, "out of memory");
     bool missing = false;
     for (size_t k = 0; k < m->ntabs; k++) {
-        find_sections(&m->tabs[k], at, n, bias, section);
+        find_sections(m, &m->tabs[k], at, n, bias, section);
         scan_sized(m, &m->tabs[k], at, n, bias, section, found);
     }
     for (size_t i = 0; i < n; i++)
         missing |= !found[i].best.name;
     for (size_t k = 0; k < m->ntabs && missing; k++) {
-        find_sections(&m->tabs[k], at, n, bias, section);
+        find_sections(m, &m->tabs[k], at, n, bias, section);
         scan_sizeless(m, &m->tabs[k], at, n, bias, section, found);
     }
     for (size_t i = 0; i < n; i++) {
         const struct candidate *c = choose(found, section, i);
-        if (answer_symbol(a, at[i].index, at[i].addr, bias, c ? c->tab : NULL, c ? &c->sym : NULL, c ? c->shndx : 0,
-                          c ? c->name : NULL) < 0)
+        if (answer_symbol(a, at[i].index, at[i].addr, bias, c ? c->tab : NULL, c ? &c->sym : NULL,
+                          c ? c->shndx : (uint32_t)section[i], c ? c->name : NULL) < 0)
             return -1;
     }
     return 0;

@@ -86,7 +86,8 @@ int image_symtabs(struct image *m)
         return 0;
     if (m->ehdr.e_type != ET_REL && add_table(m, image_debug(m), SHT_SYMTAB))
         return 0;
-    (void)add_table(m, m->elf, SHT_DYNSYM);
+    if (!add_table(m, m->elf, SHT_DYNSYM) && symtab_of_dynamic(m, &m->tabs[0]))
+        m->ntabs = 1;
     (void)add_table(m, image_mini(m), SHT_SYMTAB);
     return 0;
 }
@@ -150,11 +151,17 @@ static int no_elf(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr ba
     return -1;
 }
 
+Dwfl *image_dwfl(void)
+{
+    static const Dwfl_Callbacks callbacks = {
+        .find_elf = no_elf, .find_debuginfo = no_debuginfo, .section_address = dwfl_offline_section_address};
+    return dwfl_begin(&callbacks);
+}
+
 Elf *image_mini(struct image *m)
 {
-    static const Dwfl_Callbacks callbacks = {.find_elf = no_elf, .find_debuginfo = no_debuginfo};
     GElf_Shdr s;
-    if (m->dwfl || !image_section(m->elf, ".gnu_debugdata", &s) || !(m->dwfl = dwfl_begin(&callbacks)))
+    if (m->dwfl || !image_section(m->elf, ".gnu_debugdata", &s) || !(m->dwfl = image_dwfl()))
         return NULL;
     int fd = dup(m->fd);
     dwfl_report_begin(m->dwfl);

@@ -98,7 +98,7 @@ const struct col sym_cols[] = {
     {"size", COL_BYTES, 0, get_size, "how large the symbol is"},
     {"type", COL_TEXT, 0, get_type, "function, data, bss, rodata, undefined, ifunc, tls, absolute, common"},
     {"bind", COL_TEXT, 0, get_bind, "local, global, weak, unique"},
-    {"name", COL_TEXT, 0, get_name, "the symbol, demangled"},
+    {"name", COL_TEXT, 0, get_name, "the symbol, demangled and without version"},
     {"object", COL_TEXT, 0, get_object, "the file that it is from"},
     {"file", COL_TEXT, SYMCOL_LINES, get_file, "source file"},
     {"line", COL_ID, SYMCOL_LINES, get_line, "line in it"},

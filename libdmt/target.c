@@ -147,3 +147,8 @@ int target_open_path(struct target *t, const char *path, int *ret)
 {
     return t->kind->open_path(t, path, ret);
 }
+
+const char *target_own_path(struct target *t, const char *path)
+{
+    return t->kind->own_path ? t->kind->own_path(t, path) : path;
+}

@@ -80,4 +80,7 @@ NODISCARD int target_open_file(struct target *t, const struct mapping *mapping, 
  */
 NODISCARD int target_open_path(struct target *t, const char *path, int *ret);
 
+/** PATH, the name of a mapping, as the target sees it: the part of PATH behind the root that it was put into. */
+const char *target_own_path(struct target *t, const char *path);
+
 #endif

@@ -245,6 +245,7 @@ static const struct target_kind live_kind = {
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,
+    .own_path = live_own_path,
 };
 
 int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret)

@@ -34,5 +34,6 @@ void live_true_names(struct live *l, struct maps *m);
 
 NODISCARD int live_open_file(struct target *t, const struct mapping *mapping, int *ret);
 NODISCARD int live_open_path(struct target *t, const char *path, int *ret);
+const char *live_own_path(struct target *t, const char *path);
 
 #endif

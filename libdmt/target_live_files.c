@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +34,15 @@ int live_open_path(struct target *t, const char *path, int *ret)
     if (open_root(l, &root) < 0 || walk_open(checked(l), root, path, &fd) < 0)
         return -1;
     return walk_read(checked(l), fd, ret);
+}
+
+// The names of mappings begin at our root, or at that of its mount namespace; so does what the link `root` says.
+const char *live_own_path(struct target *t, const char *path)
+{
+    char root[PATH_MAX];
+    int dir = live_dir(live_of(t));
+    ssize_t n = dir < 0 ? -1 : readlinkat(dir, "root", root, sizeof root);
+    return n > 1 && (size_t)n < sizeof root && strncmp(path, root, (size_t)n) == 0 && path[n] == '/' ? path + n : path;
 }
 
 // Whether FD is the file that is mapped there.

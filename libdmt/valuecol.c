@@ -56,7 +56,7 @@ int value_plan_at(struct value_plan *plan, uint64_t addr)
     if (plan->size == 0 || plan->size - 1 <= UINT64_MAX - addr)
         return 0;
     if (!plan->at_most)
-        return err_set(EINVAL, "reaches beyond the end of the address space");
+        return err_set(EFAULT, "reaches beyond the end of the address space"); // the target may have chosen the address
     plan->size = UINT64_MAX - addr + 1;
     return 0;
 }

@@ -24,7 +24,7 @@ struct value_plan {
  */
 NODISCARD int value_plan(const struct location *l, const struct value_format *want, struct value_plan *ret);
 
-/** Whether it fits behind ADDR; what nobody asked for is left out. -1 with EINVAL. */
+/** Whether it fits behind ADDR; what nobody asked for is left out. -1 with EFAULT. */
 NODISCARD int value_plan_at(struct value_plan *plan, uint64_t addr);
 
 /** As value_plan, for a register: its lanes where the format has a smaller size. */

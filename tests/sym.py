@@ -4,13 +4,18 @@
 
     sym.py list FILE [TABLE]        all symbols of FILE are those that readelf -s shows of TABLE (FILE itself)
     sym.py random N FILE [TABLE [MORE]]
-                                    N random addresses: the symbols that eu-addr2line -S finds; they are in TABLE, or MORE
-    sym.py lines N FILE             N random addresses of code: the lines that addr2line finds
-    sym.py demangled FILE           all names are demangled as nm -C does it
+                                    N addresses in TABLE's sections, random and at the edges of symbols: the symbols of
+                                    FILE are those that readelf shows in TABLE (and MORE), and as near as eu-addr2line's
+    sym.py process N PID FILE [TABLE [MORE]]
+                                    the same of a process that has FILE, or one called so, mapped
+    sym.py lines N FILE [TABLE]     N random addresses of code: the lines that addr2line finds
+    sym.py object FILE              lines of the functions of an object file, in all its sections, by addr2line
+    sym.py demangled FILE           all names are as nm -C --without-symbol-versions has them
 
-Each ends with status 0, or says what differs.
+Each ends with status 0 and its figures, or says what differs.
 """
 import bisect
+import itertools
 import random
 import re
 import subprocess
@@ -81,83 +86,170 @@ def check_list(path, table=None):
 
 
 def loaded(path, code=False):
-    ranges = []
-    for line in run('readelf', '-SW', path).splitlines():
-        row = re.match(r'\s*\[\s*\d+\] (\S+)\s+(\S+)\s+([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+\s+([A-Z]*)', line)
-        if row and 'A' in row[5] and not ('T' in row[5] and row[2] == 'NOBITS') and ('X' in row[5] or not code):
-            ranges.append((int(row[3], 16), int(row[4], 16)))
-    return [r for r in ranges if r[1]]
+    """The ranges of addresses of sections, by readelf: (start, size, number)."""
+    return [(start, size, number) for number, (kind, start, size, flags) in sections(path).items()
+            if 'A' in flags and not ('T' in flags and kind == 'NOBITS') and ('X' in flags or not code) and size]
+
+
+def sections(path):
+    rows = re.finditer(r'^\s*\[\s*(\d+)\] +\S+\s+(\S+)\s+([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+\s+([A-Zo]*) ',
+                       run('readelf', '-SW', path), re.MULTILINE)
+    return {row[1]: (row[2], int(row[3], 16), int(row[4], 16), row[5]) for row in rows}
 
 
 def pick(ranges, n):
     rnd = random.Random(n)
-    weights = [r[1] for r in ranges]
-    return [start + rnd.randrange(size) for start, size in rnd.choices(ranges, weights, k=n)]
+    return [r[0] + rnd.randrange(r[1]) for r in rnd.choices(ranges, [r[1] for r in ranges], k=n)]
 
 
-def check_random(n, path, table=None, more=None):
-    table = table or path
-    rows = [s for s in best_table(table) + (best_table(more) if more else []) if s[4] != 'UND' and s[2] not in ('SECTION', 'FILE', 'TLS') and s[5]]
-    n = int(n)
-    addrs = pick(loaded(path), n // 2)
+class Table:
+    """What readelf shows of the tables of some files, asked by address with the rule of dmt-sym(1)."""
+
+    def __init__(self, paths):
+        self.sized, self.sizeless, self.ends = [], [], []
+        for path in paths:
+            for value, size, kind, bind, section, name in best_table(path):
+                if section in ('UND', 'COM') or kind in ('SECTION', 'FILE', 'TLS') or not name or (section == 'ABS' and not size):
+                    continue
+                rank = ({'GLOBAL': 3, 'UNIQUE': 3, 'WEAK': 2, 'LOCAL': 1}.get(bind, 0), kind != 'NOTYPE', -size)
+                (self.sized if size else self.sizeless).append((value, size, rank, section, name))
+        self.sized.sort()
+        self.sizeless.sort()
+        end = 0
+        for s in self.sized:
+            end = max(end, s[0] + s[1])
+            self.ends.append(end)
+
+    def at(self, addr, section):
+        """(start, {names}), of those that are equally good; None: there is none."""
+        i = bisect.bisect_right(self.sized, (addr + 1,)) - 1
+        above = self.ends[i] if i >= 0 else 0
+        # Not sorted by end, but from here on down the first that is long enough begins last.
+        while i >= 0 and self.ends[i] > addr:
+            if addr < self.sized[i][0] + self.sized[i][1]:
+                return self.best([s for s in self.starting(self.sized[i][0], i) if addr < s[0] + s[1]])
+            i -= 1
+        i = bisect.bisect_right(self.sizeless, (addr + 1,)) - 1
+        while i >= 0 and self.sizeless[i][0] >= above:
+            if self.sizeless[i][3] == section:
+                start = self.sizeless[i][0]
+                return self.best([s for s in self.sizeless if s[0] == start and s[3] == section])
+            i -= 1
+        return None
+
+    def starting(self, start, i):
+        while i >= 0 and self.sized[i][0] == start:
+            yield self.sized[i]
+            i -= 1
+
+    @staticmethod
+    def best(symbols):
+        rank = max(s[2] for s in symbols)
+        return symbols[0][0], {plain(s[4]) for s in symbols if s[2] == rank}
+
+
+def bias_of(pid, path):
+    """Address in the process minus address in the file, by /proc and readelf."""
+    offset, vaddr = (int(n, 16) & ~4095 for n in re.search(r'LOAD +0x([0-9a-f]+) 0x([0-9a-f]+)', run('readelf', '-lW', path)).groups())
+    with open(f'/proc/{pid}/maps', encoding='utf-8') as maps:
+        for row in (line.rstrip('\n').split(None, 5) for line in maps):
+            name = row[5].removesuffix(' (deleted)') if len(row) > 5 else ''
+            if name.split('/')[-1] == path.split('/')[-1] and int(row[2], 16) == offset:
+                return int(row[0].split('-')[0], 16) - vaddr
+    return sys.exit(f'{path} is not mapped in {pid}')
+
+
+def check_random(n, path, table=None, more=None, pid=None):
+    table, n = table or path, int(n)
+    tables, spans = Table([table] + ([more] if more else [])), loaded(table)
+    addrs = pick(spans, n // 2)
     # The edges of symbols are where mistakes are.
     rnd = random.Random(n)
-    addrs += [(s[0] + rnd.choice((0, 0, s[1] // 2, s[1] - 1, s[1], -1))) % (1 << 64) for s in rnd.choices(rows, k=n - n // 2)]
-    spans = loaded(path)
-    addrs = [a for a in addrs if any(start <= a < start + size for start, size in spans)]
-    text = [f'{a:#x}' for a in addrs]
-    theirs = run('eu-addr2line', '-S', '-e', table, *text).splitlines()[::2]
-    ours = dmt_sym('addr,raw_name,offset', path, *text)
-    if [r[0] for r in ours] != text or len(theirs) != len(text):
-        sys.exit(f'{path}: {len(ours)} rows and {len(theirs)} of eu-addr2line for {len(text)} addresses')
-    at = {}
-    for s in rows:
-        at.setdefault(s[0], []).append(s)
-    same = explained = 0
+    while len(addrs) < n:
+        s = rnd.choice(tables.sized)
+        addr = s[0] + rnd.choice((0, 0, s[1] // 2, s[1] - 1, s[1], -1))
+        if any(start <= addr < start + size for start, size, _ in spans):
+            addrs.append(addr)
+    bias = bias_of(pid, path) if pid else 0
+    ours = dmt_sym('addr,raw_name,offset', pid or path, *[f'{a + bias:#x}' for a in addrs])
+    theirs = run('eu-addr2line', '-S', '-e', table, stdin='\n'.join(f'{a:#x}' for a in addrs).encode()).splitlines()[::2]
+    if [r[0] for r in ours] != [f'{a + bias:#x}' for a in addrs] or len(theirs) != n:
+        sys.exit(f'{path}: {len(ours)} rows and {len(theirs)} of eu-addr2line for {n} addresses')
+    named = same = other = 0
     for addr, (_, name, offset), their in zip(addrs, ours, theirs):
-        their = '??' if their.startswith('(') else their
-        their_name, _, their_offset = their.partition('+')
-        their_start = addr - int(their_offset or '0', 0) if their != '??' else None
-        if (name == '-') != (their == '??'):
-            sys.exit(f'{path} {addr:#x}: {name} {offset}, eu-addr2line: {their}')
-        if name == '-':
-            same += 1
+        section = next(number for start, size, number in spans if start <= addr < start + size)
+        want = tables.at(addr, section)
+        if (name == '-') != (want is None):
+            sys.exit(f'{path} {addr:#x}: {name} {offset}, readelf: {want}')
+        none = their.startswith(('(', '?'))
+        if want is None:
+            same += none
             continue
+        named += 1
         start = addr - int(offset, 16)
-        # What we say is what the table says.
-        if not any(plain(s[5]) == plain(name) and (s[1] == 0 or addr - start < s[1]) for s in at.get(start, ())):
-            sys.exit(f'{path} {addr:#x}: no {name} at {start:#x}')
+        if start != want[0] or plain(name) not in want[1]:
+            sys.exit(f'{path} {addr:#x}: {name}+{offset}, readelf: {want}')
+        their_name, _, their_offset = their.partition('+')
+        their_start = addr - int(their_offset or '0', 0)
         if plain(name) == plain(their_name) and start == their_start:
             same += 1
-        elif start >= their_start:
-            # Another name of the same, or a nearer one inside of it: eu-addr2line looks at global ones first.
-            explained += 1
+        elif not none and start >= their_start:
+            other += 1 # another name of the same, or a nearer one inside of it: eu-addr2line looks at global ones first
         else:
             sys.exit(f'{path} {addr:#x}: {name}+{offset}, eu-addr2line: {their}')
-    if same < 0.9 * len(addrs) or len(addrs) < n // 3:
-        sys.exit(f'{path}: {same} same, {explained} explained, of {len(addrs)}')
+    if named < n // 5 or same < 0.9 * n:
+        sys.exit(f'{path}: only {named} of {n} have a symbol, and {same} that of eu-addr2line')
+    print(f'# {path}{" in a process" if pid else ""}: {n} addresses, {named} with a symbol, 0 differ from readelf; '
+          f'eu-addr2line: {same} same, {other} with another name or a wider symbol')
 
 
-def check_lines(n, path):
-    text = [f'{a:#x}' for a in pick(loaded(path, True), int(n))]
-    theirs = [re.sub(r' \(discriminator \d+\)$', '', t) for t in run('addr2line', '-e', path, *text).splitlines()]
+def check_process(n, pid, path, table=None, more=None):
+    check_random(n, path, table, more, pid)
+
+
+def same_line(file, line, their):
+    their_file, _, their_line = re.sub(r' \(discriminator \d+\)$', '', their).rpartition(':')
+    if file == '-':
+        return their_file == '??' or their_line in ('?', '0')
+    return file.split('/')[-1] == their_file.split('/')[-1] and line == their_line
+
+
+def check_lines(n, path, table=None):
+    text = [f'{a:#x}' for a in pick(loaded(table or path, True), int(n))]
+    theirs = run('addr2line', '-e', table or path, stdin='\n'.join(text).encode()).splitlines()
     ours = dmt_sym('file,line', '-s', path, *text)
-    known = 0
-    for addr, (file, line), their in zip(text, ours, theirs):
-        their_file, _, their_line = their.rpartition(':')
-        if file == '-' and (their_file == '??' or their_line in ('?', '0')):
-            continue
-        known += 1
-        if not (file.split('/')[-1] == their_file.split('/')[-1] and line == their_line):
-            sys.exit(f'{path} {addr}: {file}:{line}, addr2line: {their}')
-    if known < len(text) // 10 or len(ours) != len(text):
+    known = sum(file != '-' for file, _ in ours)
+    differ = [(a, o, t) for a, o, t in zip(text, ours, theirs) if not same_line(*o, t)]
+    # addr2line takes the name of the unit for the file that is included (binutils 2.40); elfutils and gdb do not.
+    others = run('eu-addr2line', '-e', table or path, stdin='\n'.join(d[0] for d in differ).encode()).splitlines()
+    for (addr, (file, line), their), other in itertools.zip_longest(differ, others):
+        if not same_line(file, line, re.sub(r':\d+$', '', other)):
+            sys.exit(f'{path} {addr}: {file}:{line}, addr2line: {their}, eu-addr2line: {other}')
+    if known < len(text) // 10 or not len(ours) == len(theirs) == len(text):
         sys.exit(f'{path}: only {known} of {len(text)} have lines')
+    print(f'# {path}: {len(text)} addresses, {known} with a line; {len(text) - len(differ)} as '
+          f'addr2line, {len(differ)} as eu-addr2line, 0 as neither')
+
+
+def check_object(path):
+    names = dict(re.findall(r'^\s*\[\s*(\d+)\] +(\S+)', run('readelf', '-SW', path), re.MULTILINE))
+    ours = {row[0]: row[1:] for row in dmt_sym('raw_name,file,line', '-s', path)}
+    known = set()
+    for value, _, kind, _, section, name in best_table(path):
+        if kind == 'FUNC' and section in names:
+            their = run('addr2line', '-e', path, '-j', names[section], f'{value:#x}').strip()
+            if not same_line(*ours[name], their):
+                sys.exit(f'{path} {name}: {ours[name]}, addr2line: {their}')
+            if ours[name][0] != '-':
+                known.add(section)
+    if len(known) < 3:
+        sys.exit(f'{path}: lines only in the sections {known}')
 
 
 def check_demangled(path):
     def names(*options):
         return [re.sub(r'^[0-9a-f ]+ . ', '', line) for line in run('nm', '-p', *options, path).splitlines()]
-    raw, pretty = names(), names('-C')
+    raw, pretty = names(), names('-C', '--without-symbol-versions')
     want = dict(zip(raw, pretty))
     rows = dmt_sym('raw_name,name', path)
     for r, ours in rows:
@@ -168,4 +260,5 @@ def check_demangled(path):
 
 
 if __name__ == '__main__':
-    {'list': check_list, 'random': check_random, 'lines': check_lines, 'demangled': check_demangled}[sys.argv[1]](*sys.argv[2:])
+    {'list': check_list, 'random': check_random, 'process': check_process, 'lines': check_lines, 'object': check_object,
+     'demangled': check_demangled}[sys.argv[1]](*sys.argv[2:])
