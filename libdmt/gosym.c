@@ -195,8 +195,6 @@ static int open_at(objfile_read_fn *read, void *arg, uint64_t base, bool loaded,
     CLEANUP_GOSYM struct gosym *g = calloc(1, sizeof *g);
     if (!g)
         return err_set(ENOMEM, "out of memory");
-    for (size_t i = 0; i < GOSYM_PAGES; i++)
-        g->pages[i].at = UINT64_MAX;
     g->read = read;
     g->arg = arg;
     if ((loaded ? objfile_open_loaded(read, arg, base, &g->obj) : objfile_open(read, arg, &g->obj)) < 0)

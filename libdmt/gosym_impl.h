@@ -19,7 +19,7 @@ struct gosym_load {
 };
 
 struct gosym_page {
-    uint64_t at;               // its number; UINT64_MAX: none
+    uint64_t number;           // and one more; 0: none
     size_t len;                // what of it is there
     unsigned char bytes[GOSYM_PAGE];
 };

@@ -19,8 +19,8 @@ static const struct gosym_page *page_of(struct gosym *g, uint64_t place)
 {
     uint64_t number = place / GOSYM_PAGE;
     struct gosym_page *p = &g->pages[number % GOSYM_PAGES];
-    if (p->at != number) {
-        p->at = number;
+    if (p->number != number + 1) {
+        p->number = number + 1;
         p->len = 0;
         while (p->len < GOSYM_PAGE) {
             size_t got = 0;
