@@ -9,7 +9,7 @@ VERSION = 0.1.0
 # architecture: a module may include only what stands before it (`make lint` checks).
 LIB  = err num buf io esc width near cell columns tree table option cmd \
 	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands limit proccol statcol taskcol match \
-	maps reg mem refusal tracer sandbox target module gosym mapcol sym symcol value location span valuecol readout poke
+	maps reg mem refusal tracer sandbox target module gosym gostack goroutine mapcol sym symcol value location span valuecol readout poke
 CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
@@ -80,9 +80,10 @@ BINS     = $(CMDS:%=$(BUILD)/%)
 UNIT     = $(if $(UNIT_SRC),$(BUILD)/unit)
 BENCH    = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 FUZZ     = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+TOOLS    = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FIXTURES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
 OBJS     = $(patsubst %.c,$(BUILD)/%.o,$(SRC) $(UNIT_SRC) $(CMDS:%=cmd/%.c)) \
-	$(patsubst $(BUILD)/%,$(BUILD)/tests/%.o,$(BENCH) $(FUZZ))
+	$(patsubst $(BUILD)/%,$(BUILD)/tests/%.o,$(BENCH) $(FUZZ) $(TOOLS))
 
 all: $(BINS)  ## build the commands (SAN=address,undefined HARDEN=0 V=1)
 
@@ -110,8 +111,8 @@ $(LIBDMT): $(SRC:%.c=$(BUILD)/%.o) Makefile
 
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/%.o
 $(UNIT): $(UNIT_SRC:%.c=$(BUILD)/%.o)
-$(BENCH) $(FUZZ): $(BUILD)/%: $(BUILD)/tests/%.o
-$(BINS) $(UNIT) $(BENCH) $(FUZZ): $(LIBDMT)
+$(BENCH) $(FUZZ) $(TOOLS): $(BUILD)/%: $(BUILD)/tests/%.o
+$(BINS) $(UNIT) $(BENCH) $(FUZZ) $(TOOLS): $(LIBDMT)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBDMT) $(LIBS)
@@ -133,13 +134,13 @@ demo: all  ## show the commands at work
 	    'dmt-find -I make | dmt-kill --dry-run -'; do \
 	    echo "$$ $$line"; env $(TESTENV) sh -c "$$line" || exit; echo; done
 
-check: all $(UNIT) $(FIXTURES) tool-bats  ## run all tests (T=tests/ps.bats: only these)
+check: all $(UNIT) $(FIXTURES) $(TOOLS) tool-bats  ## run all tests (T=tests/ps.bats: only these)
 	@$(TESTENV) tests/tally $(BUILD)/check.tap $(if $(T),,$(UNIT)) '$(BATS)'
 
 unit: $(UNIT)  ## run the unit tests
 	@$(TESTENV) tests/tally $(BUILD)/unit.tap $(UNIT)
 
-soak: all $(UNIT) $(FIXTURES) tool-bats  ## run the long forms of the tests, then fuzz
+soak: all $(UNIT) $(FIXTURES) $(TOOLS) tool-bats  ## run the long forms of the tests, then fuzz
 	@DMT_SOAK=1 $(TESTENV) tests/tally $(BUILD)/soak.tap $(if $(T),,$(UNIT)) '$(BATS)'
 	@if command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz; \
 	    else echo 'fuzz: left out, clang is missing'; fi
