@@ -52,12 +52,7 @@ bool goroutine_lives(const struct goroutine_header *h)
            status != G_DEADEXTRA && status < G_STATES;
 }
 
-static bool is_in_stack(const struct goroutine_header *h, uint64_t v)
-{
-    return v >= h->low && v <= h->high;
-}
-
-// What holds of every goroutine, whatever it does.
+// What holds of every goroutine, whatever it does. One that runs has left nothing in its sched.
 static bool is_goroutine(const struct goroutine_header *h)
 {
     if ((h->status & ~(unsigned)G_SCAN) >= G_STATES)
@@ -65,7 +60,7 @@ static bool is_goroutine(const struct goroutine_header *h)
     if (!goroutine_lives(h))
         return true;
     return h->self == h->addr && h->low < h->high && h->high - h->low < 1ULL << 34 && h->id > 0 && h->id < 1ULL << 48 &&
-           is_in_stack(h, h->sp);
+           ((h->status & ~(unsigned)G_SCAN) == G_RUNNING || (h->sp >= h->low && h->sp <= h->high));
 }
 
 /*

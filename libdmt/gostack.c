@@ -81,6 +81,20 @@ static int up_aarch64(const struct gostack *s, uint64_t delta, bool panics, stru
     return 1;
 }
 
+// What rt_sigreturn(2) takes back stands behind the return address: struct ucontext (<sys/ucontext.h>).
+static int up_signal_x86(const struct gostack *s, uint64_t delta, struct gostack_frame *f)
+{
+    enum { BP = 40 + 10 * 8, SP = 40 + 15 * 8, PC = 40 + 16 * 8 };
+    if (delta > UINT64_MAX - 256 - f->sp)
+        return err_set(EFAULT, "the stack cannot be read");
+    const uint64_t context = f->sp + delta + 8;
+    if (read_word(s, context + PC, &f->pc) < 0 || read_word(s, context + BP, &f->bp) < 0 ||
+        read_word(s, context + SP, &f->sp) < 0)
+        return -1;
+    f->has_bp = true;
+    return 1;
+}
+
 int gostack_step(const struct gostack *s, struct gostack_frame *f)
 {
     struct gosym_func func;
@@ -103,11 +117,15 @@ int gostack_step(const struct gostack *s, struct gostack_frame *f)
     }
     if (gosym_spdelta(s->gosym, &func, f->pc - s->bias, &delta) < 0)
         return -1;
-    int done = gosym_machine(s->gosym) == EM_AARCH64 ? up_aarch64(s, delta, role == GOSYM_PANIC, &next)
-                                                     : up_x86(s, delta, &next);
+    const bool arm = gosym_machine(s->gosym) == EM_AARCH64;
+    if (arm && role == GOSYM_SIGNAL)
+        return err_set(ENOTSUP, "the stack is changed here");
+    int done = arm                    ? up_aarch64(s, delta, role == GOSYM_PANIC, &next)
+               : role == GOSYM_SIGNAL ? up_signal_x86(s, delta, &next)
+                                      : up_x86(s, delta, &next);
     if (done < 0)
         return -1;
-    next.exact = role == GOSYM_PANIC;
+    next.exact = role == GOSYM_PANIC || role == GOSYM_SIGNAL;
     next.innermost = next.entered = false;
     *f = next;
     return 1;

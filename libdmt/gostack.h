@@ -27,7 +27,8 @@ struct gostack_frame {
     uint64_t lr;             // aarch64, of the innermost frame: the link register
     bool has_bp;
     bool innermost;          // no step was made yet
-    bool exact;              // PC is an instruction that runs or faults; else it is where a call returns to
+    bool exact;              // PC is an instruction that runs or faults, or that a signal interrupted; else it is where
+                             // a call returns to
     bool entered;            // PC and SP are what Go saved when it went into a system call
 };
 

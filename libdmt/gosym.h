@@ -108,6 +108,7 @@ enum gosym_role {
     GOSYM_MORESTACK,   // the goroutine goes on where it was saved
     GOSYM_SWITCHES,    // it writes the stack pointer, as no table says
     GOSYM_PANIC,       // a fault made the caller call it: the caller's pc is exact
+    GOSYM_SIGNAL,      // the kernel called it: behind its frame are the registers of what was interrupted
 };
 NODISCARD int gosym_role(struct gosym *g, const struct gosym_func *f, enum gosym_role *ret);
 

@@ -259,7 +259,7 @@ int gosym_role(struct gosym *g, const struct gosym_func *f, enum gosym_role *ret
         {"runtime.mstart", GOSYM_TOP},              {"runtime.mcall", GOSYM_TOP},
         {"runtime.rt0_go", GOSYM_TOP},              {"runtime.gogo", GOSYM_SWITCHES},
         {"runtime.asmcgocall", GOSYM_SWITCHES},     {"runtime.cgocallback", GOSYM_PLAIN},
-        {"runtime.externalthreadhandler", GOSYM_TOP}, {"runtime.mstart_stub", GOSYM_TOP},
+        {"runtime.sigtramp", GOSYM_SIGNAL},
     };
     char head[sizeof "runtime." - 1];
     enum gosym_role role = f->flags & TOPFRAME ? GOSYM_TOP : f->flags & SPWRITE ? GOSYM_SWITCHES : GOSYM_PLAIN;

@@ -7,13 +7,20 @@
     go.py quit DUMP ROWS          the same of a dump that SIGQUIT made with GOTRACEBACK=system: every frame
     go.py random N FILE           N random addresses of code: functions and lines are those of go tool addr2line
     go.py names FILE STRIPPED     the functions of both are the same, and those of go tool nm
+    go.py busy N PROGRAM          a goroutine that runs, stopped N times where it happens to be: its frames are those that Go
+                                  prints when it is killed there
 
 Each prints its figure and ends with status 0, or says what differs.
 """
+import ctypes
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 
 
 def run(*argv, stdin=None):
@@ -115,6 +122,73 @@ def compare(dump, rows, every_frame, but=None):
     print(f'{len(set(theirs) & set(ours))} goroutines, {frames} frames')
 
 
+# --- one that runs -----------------------------------------------------------------------------
+
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+    while True:  # until each thread has
+        states = [open(f'/proc/{pid}/task/{t}/stat', encoding='ascii').read().rpartition(')')[2].split()[0]
+                  for t in os.listdir(f'/proc/{pid}/task')]
+        if set(states) == {'T'}:
+            return
+        time.sleep(0.001)
+
+
+def kill_at(program, directory):
+    """Our rows of a moment, and what Go prints of the same one."""
+    rows, dump = f'{directory}/rows', f'{directory}/dump'
+    env = dict(os.environ, GOTRACEBACK='system')
+    with open(dump, 'w', encoding='ascii') as err:
+        child = subprocess.Popen([program], stdout=subprocess.PIPE, stderr=err, env=env)
+    try:
+        child.stdout.readline()
+        time.sleep(random.uniform(0, 0.03))
+        stop(child.pid)
+        with open(rows, 'w', encoding='ascii') as out:
+            subprocess.run([f'{os.environ["DMT_BUILD"]}/tools/goroutines', '--still', str(child.pid)], stdout=out, check=True)
+        ours = read_rows(rows)
+        running = [g for g in ours if ours[g][2][2] == 'running']
+        # The thread gets it before its next instruction: signals with small numbers come first.
+        tid = int(ours[running[0]][2][4]) if len(running) == 1 else child.pid
+        ctypes.CDLL(None).tgkill(child.pid, tid, signal.SIGQUIT)
+        os.kill(child.pid, signal.SIGCONT)
+        child.wait(60)
+    finally:
+        child.kill()
+    return ours, running, read_dump(dump)
+
+
+def busy(n, program):
+    bad, counts, frames = [], {}, 0
+    for _ in range(n):
+        with tempfile.TemporaryDirectory() as directory:
+            ours, running, theirs = kill_at(program, directory)
+        if len(running) != 1:
+            what = 'none runs'
+        else:
+            _, mine, row = ours[running[0]]
+            system, user = theirs.get(0, [0, []])[1], theirs.get(running[0], [0, []])[1]
+            # What Go calls goroutine 0 is the system stack, from whose end the goroutine's own stack goes on.
+            go = system + [f for f in user if not system or f[0] != 'runtime.systemstack_switch']
+            handler = next((i for i, f in enumerate(mine) if f[0] == 'runtime.sigtramp'), None)
+            what, same = 'system stack' if system else 'own stack', mine == go
+            if handler is not None:  # Go prints once it is over: what was interrupted may have become a fault
+                below = mine[handler + 2:]
+                what, same = 'in a handler', bool(below) and go[-len(below):] == below
+            elif go[:1] and go[0][0] == 'runtime.sigpanic0' and go[2:] == mine[1:]:
+                what, same = 'at a fault', True
+            if row[5] != 'whole':
+                what = f'not whole: {row[7]}'
+                same = mine == go[:len(mine)]
+            frames += len(mine)
+            if not same:
+                bad.append(f'{what}: ours {mine} Go: {system} {user}')
+        counts[what] = counts.get(what, 0) + 1
+    if bad or counts.get('own stack', 0) < n / 4:
+        fail(f'{counts}, differ: {len(bad)}', bad)
+    print(f'{frames} frames the same; {counts}')
+
+
 # --- symbols -----------------------------------------------------------------------------------
 
 def addr2line(path, addrs):
@@ -134,12 +208,12 @@ def random_addresses(n, path):
     if not len(ours) == len(theirs) == len(addrs):
         fail('rows are missing', [len(ours), len(theirs), len(addrs)])
     for addr, (name, file, line), (other, place) in zip(addrs, ours, theirs):
-        if place.endswith(':-1'):  # padding behind the function
-            padding += (name, file, line) == ('-', '-', '-')
-            bad += [] if name == '-' else [f'{addr:#x}: padding: {name}']
-        elif '.' not in other and file == '-':  # C code: it has no lines, addr2line takes those of another
+        if '.' not in other and file == '-':  # C code: it has no lines, addr2line takes those of another
             padding += 1
-        elif (name.removesuffix('.abi0'), f'{file}:{line}') != (other.removesuffix('.abi0'), place):
+        elif place.endswith(':-1'):  # behind the function
+            padding += 1
+            bad += [] if (name, file, line) == ('-', '-', '-') else [f'{addr:#x}: padding: {name} {file}:{line}']
+        elif (plain(name), f'{file.removeprefix("./")}:{line}') != (plain(other), place):
             bad.append(f'{addr:#x}: {name} {file}:{line}, addr2line {other} {place}')
         else:
             found += 1
@@ -151,7 +225,7 @@ def random_addresses(n, path):
 def plain(name):
     """As the tables of the runtime have it: no ABI, no type arguments."""
     out, depth = '', 0
-    for c in name.removesuffix('.abi0'):
+    for c in name.removesuffix('.abi0').replace('·', '.'):
         depth -= c == ']'
         out += '...' if c == '[' and not depth else ''
         out = out[:-3] + '[...' if c == '[' and not depth else out
@@ -183,6 +257,8 @@ def main():
         compare(args[0], args[1], False, int(args[2]) if len(args) > 2 else None)
     elif verb == 'quit':
         compare(args[0], args[1], True)
+    elif verb == 'busy':
+        busy(int(args[0]), args[1])
     elif verb == 'random':
         random_addresses(int(args[0]), args[1])
     else:
