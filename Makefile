@@ -38,11 +38,11 @@ DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutil
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils
-TESTS_apt    = $(TESTS) fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
-TESTS_dnf    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
+TESTS_apt    = $(TESTS) golang-go fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
+TESTS_dnf    = $(TESTS) golang gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
-TESTS_apk    = $(TESTS) gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
-TESTS_pacman = $(TESTS) gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
+TESTS_apk    = $(TESTS) go gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
+TESTS_pacman = $(TESTS) go gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
 GET_apt      = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 GET_dnf      = dnf install -y
 GET_apk      = apk add

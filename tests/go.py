@@ -7,8 +7,11 @@
     go.py quit DUMP ROWS          the same of a dump that SIGQUIT made with GOTRACEBACK=system: every frame
     go.py random N FILE           N random addresses of code: functions and lines are those of go tool addr2line
     go.py names FILE STRIPPED     the functions of both are the same, and those of go tool nm
+    go.py line FILE TARGET NAME   each line of the function (of states.go), asked for at TARGET, begins where go tool objdump
+                                  has it in FILE
     go.py busy N PROGRAM          a goroutine that runs, stopped N times where it happens to be: its frames are those that Go
                                   prints when it is killed there
+    go.py moving ROWS             of fixtures/go/moving.go, read while it ran: each stack is one that it has
 
 Each prints its figure and ends with status 0, or says what differs.
 """
@@ -177,6 +180,8 @@ def busy(n, program):
                 what, same = 'in a handler', bool(below) and go[-len(below):] == below
             elif go[:1] and go[0][0] == 'runtime.sigpanic0' and go[2:] == mine[1:]:
                 what, same = 'at a fault', True
+            elif mine[1:] == go[1:] and mine[0][:2] == go[0][:2] and '/sys_linux_' in go[0][1]:
+                same = True  # a call that the signal makes the kernel begin again
             if row[5] != 'whole':
                 what = f'not whole: {row[7]}'
                 same = mine == go[:len(mine)]
@@ -187,6 +192,31 @@ def busy(n, program):
     if bad or counts.get('own stack', 0) < n / 4:
         fail(f'{counts}, differ: {len(bad)}', bad)
     print(f'{frames} frames the same; {counts}')
+
+
+def moving(rows):
+    stacks, counts, bad = [], {}, []
+    for text in open(rows, encoding='ascii').read().splitlines():
+        f = text.split('\t')
+        if f[0] == 'G':
+            stacks.append((f, []))
+        elif f[0] == 'F':
+            if not f[5].startswith('main.main.func'):  # what the compiler puts before a call with arguments
+                stacks[-1][1].append(f[5].removeprefix('main.'))
+    waits = ['runtime.gopark', 'runtime.chanrecv', 'runtime.chanrecv1', 'receive']
+    known = [waits + ['inLeft'] * 4 + ['left', 'turn', 'runtime.goexit'], waits + ['right', 'turn', 'runtime.goexit']]
+    for row, stack in stacks:
+        if 'turn' not in stack and row[6] == 'same' and row[2] != 'running':
+            continue  # the runtime's, or main
+        what = row[6] if row[6] != 'same' else row[2]
+        counts[what] = counts.get(what, 0) + 1
+        if row[6] == 'same' and row[2] == 'waiting' and (stack not in known or row[5] != 'whole'):
+            bad.append((row, stack))
+        if row[6] != 'same' and stack:
+            bad.append((row, stack))
+    if bad or counts.get('waiting', 0) < 100:
+        fail(f'{counts}', bad)
+    print(counts)
 
 
 # --- symbols -----------------------------------------------------------------------------------
@@ -251,6 +281,21 @@ def names(path, stripped):
     print(f'{len(own)} functions')
 
 
+def line(path, target, name):
+    places = {}
+    for text in run('go', 'tool', 'objdump', '-s', f'^{re.escape(name)}$', path).splitlines():
+        f = re.match(r'  (\S+):(\d+)\s+(0x[0-9a-f]+)\s', text)
+        if f and f[1].endswith('states.go'):
+            places.setdefault((f[1], int(f[2])), []).append(int(f[3], 16))
+    if len(places) < 2:
+        fail('objdump said', [places])
+    for (file, number), addrs in places.items():
+        ours = [int(a, 16) for a, n in dmt_sym('addr,name', target, f'{file}:{number}') if n == name]
+        if not ours or ours[0] != addrs[0] or not set(ours) <= set(addrs):
+            fail(f'{file}:{number}', [list(map(hex, ours)), list(map(hex, addrs))])
+    print(f'{len(places)} lines')
+
+
 def main():
     verb, args = sys.argv[1], sys.argv[2:]
     if verb == 'stacks':
@@ -259,8 +304,12 @@ def main():
         compare(args[0], args[1], True)
     elif verb == 'busy':
         busy(int(args[0]), args[1])
+    elif verb == 'moving':
+        moving(args[0])
     elif verb == 'random':
         random_addresses(int(args[0]), args[1])
+    elif verb == 'line':
+        line(*args)
     else:
         names(*args)
 

@@ -74,7 +74,7 @@ int main(void)
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
         {"packet", test_packet},     {"sandbox", test_sandbox},
-        {"gosym", test_gosym},
+        {"gosym", test_gosym}, {"goroutine", test_goroutine},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));
