@@ -9,6 +9,7 @@
 #include "user.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct limit_cmd {
@@ -210,6 +211,15 @@ static void work(struct run *run, void *values)
     procs_close(&l->procs);
 }
 
+static bool offer(size_t i, struct offered *ret)
+{
+    if (i >= LIMITS)
+        return false;
+    ret->complete = "operands";
+    (void)snprintf(ret->word, sizeof ret->word, "%s=", limit_kinds[i].name);
+    return true;
+}
+
 static void finish(void *values)
 {
     operands_fini(&((struct limit_cmd *)values)->operands);
@@ -220,6 +230,7 @@ static const struct cmd cmd = {
     .summary = "Show and set resource limits of processes",
     .operands = "TARGET... [NAME=SOFT[:HARD]]...",
     .complete = "targets",
+    .offer = offer,
     .example = "dmt-limit self",
     .targets = true,
     .cols = cols,

@@ -39,7 +39,7 @@ static int prepare(struct run *run, void *values)
     return 0;
 }
 
-static int show(struct map *map, struct target *t)
+static int show(struct map *map, struct target *t, const char *name)
 {
     struct map_row row = {.pid = target_pid(t)};
     if ((map->needs & MAP_USAGE ? target_maps_usage : target_maps)(t, &row.maps) < 0)
@@ -50,6 +50,10 @@ static int show(struct map *map, struct target *t)
         map_row_set(&row, t, &row.maps->at[i], map->needs);
         if (cmd_row(map->run, &row) < 0)
             return 1;
+    }
+    if (row.reads >= MAP_READS_MAX) {
+        cmd_note(map->run, name, "not all build-ids were read: its modules are too many, or made to take long");
+        cmd_status(map->run, STATUS_NONE);
     }
     return 0;
 }
@@ -68,7 +72,7 @@ static int show_operand(const struct operand *o, void *arg)
     CLEANUP_TARGET struct target *t = NULL;
     int done = target_open(&map->procs, o, &options, &t);
     if (done == 0)
-        done = show(map, t);
+        done = show(map, t, o->text);
     // All threads have one address space; one that does not exist is said.
     if (done == 0 && o->id.ntids > 0)
         done = target_each_thread(t, ignore, NULL);
@@ -99,7 +103,7 @@ static const struct cmd cmd = {
     .name = "dmt-map",
     .summary = "List the mappings of an address space",
     .operands = "TARGET...",
-    .complete = "targets",
+    .complete = "cores",
     .example = "dmt-map -x $$ | head",
     .targets = true,
     .opts = opts,

@@ -26,10 +26,10 @@ struct peek {
 #define AT(field) offsetof(struct peek, field)
 
 static const struct opt opts[] = {
-    {'r', "registers", "SET,...", OPT_TEXT, AT(set), NULL, "registers of all threads: gp, fp, vector, debug, all"},
-    {'f', "as", "FORMAT", OPT_TEXT, AT(format), NULL, "signed unsigned hex float char string pointer bytes; with size: x2"},
+    {'r', "registers", "SET,...", OPT_TEXT, AT(set), "sets", "registers of all threads: gp, fp, vector, debug, all"},
+    {'f', "as", "FORMAT", OPT_TEXT, AT(format), "types", "signed unsigned hex float char string pointer bytes; with size: x2"},
     {0, "raw", NULL, OPT_FLAG, AT(raw), NULL, "the bytes themselves, COUNT of them, no table"},
-    {0, "holes", "HOW", OPT_TEXT, AT(holes), NULL, "what cannot be read: error, zero or skip"},
+    {0, "holes", "HOW", OPT_TEXT, AT(holes), "holes", "what cannot be read: error, zero or skip"},
     {0, "remote-fs", NULL, OPT_FLAG, AT(remote_fs), NULL, "files on network and FUSE file systems too: may hang"},
     {0, "max-stop", "MS", OPT_UINT, AT(max_stop), NULL, "milliseconds that a thread may take to stop (1000)"},
 };
@@ -151,6 +151,16 @@ static void work(struct run *run, void *values)
     procs_close(&p->procs);
 }
 
+static bool offer(size_t i, struct offered *ret)
+{
+    static const struct offered words[] = {{"gp", "sets"},     {"fp", "sets"},     {"vector", "sets"}, {"debug", "sets"},
+                                           {"all", "sets"},    {"error", "holes"}, {"zero", "holes"},  {"skip", "holes"}};
+    if (i >= ARRAY_LEN(words))
+        return value_offer(i - ARRAY_LEN(words), ret);
+    *ret = words[i];
+    return true;
+}
+
 static void finish(void *values)
 {
     operands_fini(&((struct peek *)values)->targets);
@@ -160,7 +170,8 @@ static const struct cmd cmd = {
     .name = "dmt-peek",
     .summary = "Show memory and registers of a process or a core file",
     .operands = "TARGET[/TID] [LOCATION[,COUNT]]...",
-    .complete = "targets",
+    .complete = "cores",
+    .offer = offer,
     .example = "dmt-peek -r gp \"$PID\"",
     .targets = true,
     .opts = opts,

@@ -18,7 +18,7 @@ struct poking {
 };
 
 static const struct opt opts[] = {
-    {'f', "as", "FORMAT", OPT_TEXT, offsetof(struct poking, format), NULL,
+    {'f', "as", "FORMAT", OPT_TEXT, offsetof(struct poking, format), "types",
      "signed unsigned hex float char string pointer bytes; with size: x2"},
 };
 
@@ -82,6 +82,7 @@ static const struct cmd cmd = {
     .summary = "Write memory and registers of a process",
     .operands = "TARGET[/TID] LOCATION VALUE [LOCATION VALUE]...",
     .complete = "targets",
+    .offer = value_offer,
     .example = "dmt-poke \"$PID\" %r15 0x1",
     .targets = true,
     .opts = opts,

@@ -24,6 +24,8 @@ _dmt_values() {
     states) printf '%s\n' R S D T t Z X I ;;
     namespaces) printf '%s\n' cgroup ipc mnt net pid time user uts ;;
     resources) printf '%s\n' cpu mem swap disk net pressure proc ;;
+    cores) "${dir}dmt-ps" -H -o pid ;; # and files: _dmt_files
+    *) awk -F'\t' -v of="$1" '$1 == "word" && $5 == of { print $3 }' <<<"$spec" ;;
     esac 2>/dev/null
 }
 
@@ -68,6 +70,16 @@ _dmt_offer() {
         fi
     done < <(_dmt_values "$1")
     [[ $1 != states && $2 != LIST && $2 != *,... ]] || nospace=1
+}
+
+# Files that begin with $1, as it was typed; behind a directory more can follow.
+_dmt_files() {
+    local file quoted
+    while IFS= read -r file; do
+        printf -v quoted %q "$file"
+        [[ ! -d $file ]] || quoted+=/ nospace=1
+        COMPREPLY+=("$quoted")
+    done < <(compgen -f -- "${1//\\/}" 2>/dev/null)
 }
 
 # The options that begin with $1, with = where an argument follows; dmt-kill's signals too.
@@ -139,6 +151,9 @@ _dmt() {
     else
         complete=$(awk -F'\t' '$1 == "operand" { print $5 }' <<<"$spec")
         _dmt_offer "$complete" '' "$cur"
+        _dmt_offer operands '' "$cur"
+        [[ $complete != cores ]] || _dmt_files "$cur"
+        [[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || nospace=1
     fi
 
     local before=${cur:0:${#cur}-${#piece}}

@@ -14,6 +14,9 @@ function __dmt_values
             printf '%s\n' auto tsv table json
         case targets
             dmt-ps -H -o pid,name
+        case cores
+            dmt-ps -H -o pid,name
+            __fish_complete_path (commandline -ct)
         case names
             # An escaped name is no pattern, and one that begins with a dash would be an option.
             set -l names (dmt-ps -H -o name)
@@ -33,6 +36,8 @@ function __dmt_values
             printf '%s\n' cgroup ipc mnt net pid time user uts
         case resources
             printf '%s\n' cpu mem swap disk net pressure proc
+        case '*'
+            $argv[1] --spec | awk -F \t -v of=$argv[2] '$1 == "word" && $5 == of { print $3 }'
     end 2>/dev/null
 end
 
@@ -75,6 +80,7 @@ for command in $commands
                 complete -c $command $option $offer
             case operand
                 complete -c $command $offer
+                complete -c $command -a "(__dmt_offer $command operands '')"
         end
     end
 end

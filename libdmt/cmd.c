@@ -166,7 +166,7 @@ static void write_help(struct run *run)
 
 struct spec_row {
     const char *kind, *name, *arg, *complete, *help;
-    char letter[3];
+    char letter[3], text[32]; // the text is the name where that is NULL
 };
 
 #define SPEC_GETTER(field)                                                                                    \
@@ -178,44 +178,86 @@ struct spec_row {
     }
 SPEC_GETTER(kind)
 SPEC_GETTER(letter)
-SPEC_GETTER(name)
 SPEC_GETTER(arg)
 SPEC_GETTER(complete)
 SPEC_GETTER(help)
 
+static void get_spec_name(const void *row, struct cell *c)
+{
+    const struct spec_row *r = row;
+    const char *name = r->name ? r->name : r->text;
+    if (name[0])
+        cell_str(c, name);
+}
+
 static const struct col spec_cols[] = {
-    {"kind", COL_TEXT, 0, get_spec_kind, "option, column or operand"},
+    {"kind", COL_TEXT, 0, get_spec_kind, "option, column, operand or word"},
     {"letter", COL_TEXT, 0, get_spec_letter, "with its dash"},
-    {"name", COL_TEXT, 0, get_spec_name, "long name with its dashes; name of a column"},
+    {"name", COL_TEXT, 0, get_spec_name, "long name with its dashes; name of a column; a word"},
     {"arg", COL_TEXT, 0, get_spec_arg, "name of the argument; type of a column"},
     {"complete", COL_TEXT, 0, get_spec_complete, "what TAB offers"},
     {"help", COL_TEXT, 0, get_spec_help, "what it does"},
     {0},
 };
 
+
+struct spec {
+    struct spec_row *rows;
+    size_t n, cap;
+    bool failed;
+    struct spec_row nobody; // is filled where there is no more memory
+};
+
+// A row to be filled.
+static struct spec_row *spec_add(struct spec *s, const char *kind)
+{
+    struct spec_row *grown = array_grow(s->rows, s->n, &s->cap, sizeof *grown);
+    s->failed |= !grown;
+    s->rows = grown ? grown : s->rows;
+    struct spec_row *row = grown ? &grown[s->n++] : &s->nobody;
+    *row = (struct spec_row){.kind = kind};
+    return row;
+}
+
 static void write_spec(struct run *run)
 {
     const struct cmd *cmd = run->cmd;
     struct opt_table tables[NTABLES];
+    struct spec s = {0};
     option_tables(run, tables);
-    struct spec_row rows[128];
-    size_t n = 0;
-    char names[128][32];
     for (size_t t = 0; t < NTABLES; t++)
-        for (size_t i = 0; i < tables[t].n && n < ARRAY_LEN(rows); i++, n++) {
+        for (size_t i = 0; i < tables[t].n; i++) {
             const struct opt *o = &tables[t].opts[i];
-            rows[n] = (struct spec_row){"option", names[n], o->arg, o->complete, o->help, {0}};
-            (void)snprintf(names[n], sizeof names[n], "%s%s", o->name ? "--" : "", o->name ? o->name : "");
+            struct spec_row *row = spec_add(&s, "option");
+            row->arg = o->arg;
+            row->complete = o->complete;
+            row->help = o->help;
+            (void)snprintf(row->text, sizeof row->text, "%s%s", o->name ? "--" : "", o->name ? o->name : "");
             if (option_has_letter(tables, t, o))
-                (void)snprintf(rows[n].letter, sizeof rows[n].letter, "-%c", o->letter);
+                (void)snprintf(row->letter, sizeof row->letter, "-%c", o->letter);
         }
     const struct col *const both[] = {cmd->cols, cmd->other_cols};
     for (size_t k = 0; k < ARRAY_LEN(both) && both[k]; k++)
-        for (const struct col *c = both[k]; c->name && n < ARRAY_LEN(rows); c++)
-            rows[n++] = (struct spec_row){"column", c->name, col_type_name(c->type), NULL, c->help, {0}};
-    if (n < ARRAY_LEN(rows))
-        rows[n++] = (struct spec_row){"operand", NULL, cmd->operands, cmd->complete, NULL, {0}};
-    cmd_table(run, spec_cols, "kind,letter,name,arg,complete,help", rows, n, sizeof *rows);
+        for (const struct col *c = both[k]; c->name; c++) {
+            struct spec_row *row = spec_add(&s, "column");
+            row->name = c->name;
+            row->arg = col_type_name(c->type);
+            row->help = c->help;
+        }
+    struct spec_row *row = spec_add(&s, "operand");
+    row->arg = cmd->operands;
+    row->complete = cmd->complete;
+    struct offered word;
+    for (size_t i = 0; cmd->offer && cmd->offer(i, &word); i++) {
+        row = spec_add(&s, "word");
+        row->complete = word.complete;
+        memcpy(row->text, word.word, sizeof row->text);
+    }
+    if (s.failed)
+        cmd_fail(run, NULL);
+    else
+        cmd_table(run, spec_cols, "kind,letter,name,arg,complete,help", s.rows, s.n, sizeof *s.rows);
+    free(s.rows);
 }
 
 struct column_row {

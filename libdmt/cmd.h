@@ -32,6 +32,12 @@ struct run {
     int status;
 };
 
+/** A word that TAB offers: for operands where COMPLETE is `operands`, else where an option has that COMPLETE. */
+struct offered {
+    char word[32];
+    const char *complete;
+};
+
 struct cmd {
     const char *name, *summary;
     const char *operands; // how the usage line goes on; words of it are in dmt(7)
@@ -43,6 +49,7 @@ struct cmd {
     const struct col *cols;
     const char *defaults; // `pid,name`
     const struct col *other_cols; // a second table that `prepare` may choose, or NULL
+    bool (*offer)(size_t i, struct offered *ret); // the I-th word of this command alone; false behind the last. May be NULL
     /** First look at each option word, see struct words. May be NULL. */
     int (*word)(void *values, const char *word);
     /** Checks options and operands, touching nothing: -1 is a usage error. May be NULL. */

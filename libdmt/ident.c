@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #define tids_wanted "after the slash stand thread ids: TID,TID-TID (at most %d)"
 
@@ -108,9 +109,16 @@ static bool alive(int pidfd)
  */
 static bool hidden(const struct procs *ps, struct proc *p, pid_t pid, int pidfd)
 {
-    bool unreadable = proc_open(ps, p, pid) < 0 || proc_load(ps, p, PROC_STAT) < 0;
-    proc_close(p);
-    return unreadable && alive(pidfd);
+    // Nor is there anything to read while a thread that executes a program takes the number of the first one: a moment.
+    const struct timespec tick = {0, 1000000};
+    for (int tries = 0; tries < 50; tries++) {
+        bool unreadable = proc_open(ps, p, pid) < 0 || proc_load(ps, p, PROC_STAT) < 0;
+        proc_close(p);
+        if (!unreadable || !alive(pidfd))
+            return false;
+        (void)nanosleep(&tick, NULL);
+    }
+    return true;
 }
 
 int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, int *pidfd)

@@ -151,7 +151,12 @@ void map_row_set(struct map_row *r, struct target *t, const struct mapping *m, u
 {
     r->m = m;
     r->known = (needs & MAP_MODULE) && of_file(r);
-    if (r->known && !(r->module.last && module_goes_on(&r->module, m)))
-        module_read(t, r->maps, m, &r->module);
+    if (r->known && !(r->module.last && module_goes_on(&r->module, m))) {
+        r->known = r->reads < MAP_READS_MAX;
+        r->module.last = NULL;
+        if (r->known)
+            module_read(t, r->maps, m, &r->module);
+        r->reads += r->known ? r->module.reads : 0;
+    }
     spell(r);
 }

@@ -9,6 +9,9 @@
 
 enum { MAP_USAGE = 1 << 0, MAP_MODULE = 1 << 1 }; // needs: target_maps_usage; the file that is mapped
 
+// What all modules of a target may cost: most take three reads, one that was made to last takes hundreds.
+enum { MAP_READS_MAX = 1 << 18 };
+
 /** A row. The caller sets pid and maps; the rest begins as zeros and is map_row_set's. */
 struct map_row {
     pid_t pid; // 0: not known
@@ -16,6 +19,7 @@ struct map_row {
     const struct mapping *m;
     bool known; // of what module it is
     struct module module;
+    size_t reads; // that the modules have taken; no more are asked at MAP_READS_MAX
     char perms[5], dev[24], build_id[2 * BUILD_ID_MAX + 1];
 };
 

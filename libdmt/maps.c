@@ -41,19 +41,23 @@ void maps_sort(struct maps *m)
         qsort(m->at, m->n, sizeof *m->at, by_address);
 }
 
-const struct mapping *maps_find(const struct maps *m, uint64_t addr)
+const struct mapping *maps_next(const struct maps *m, uint64_t addr)
 {
     size_t low = 0, high = m->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (addr < m->at[middle].start)
+        if (m->at[middle].end > addr)
             high = middle;
-        else if (addr >= m->at[middle].end)
-            low = middle + 1;
         else
-            return &m->at[middle];
+            low = middle + 1;
     }
-    return NULL;
+    return low < m->n ? &m->at[low] : NULL;
+}
+
+const struct mapping *maps_find(const struct maps *m, uint64_t addr)
+{
+    const struct mapping *next = maps_next(m, addr);
+    return next && next->start <= addr ? next : NULL;
 }
 
 const char *maps_name(const struct maps *m, const struct mapping *mapping)

@@ -49,7 +49,8 @@ NODISCARD int maps_read_usage(int procdir, struct maps *ret);
 NODISCARD int maps_add(struct maps *m, const struct mapping *mapping, const char *name, size_t name_len);
 void maps_sort(struct maps *m);
 
-/** The mapping that ADDR is in, or NULL. */
+/** The first mapping that ends behind ADDR, or NULL; the one that ADDR is in, or NULL. */
+const struct mapping *maps_next(const struct maps *m, uint64_t addr);
 const struct mapping *maps_find(const struct maps *m, uint64_t addr);
 
 /** Its name: not a string, MAPPING->name_len bytes. */

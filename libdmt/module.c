@@ -20,7 +20,7 @@ static int read_memory(void *arg, uint64_t at, void *to, size_t n, size_t *got)
 void module_read(struct target *t, const struct maps *maps, const struct mapping *first, struct module *ret)
 {
     CLEANUP_CLOSE int fd = -1;
-    struct objfile o;
+    struct objfile o = {.reads = 0};
     *ret = (struct module){.maps = maps, .last = first};
     if (target_open_file(t, first, &fd) == 0) {
         if (objfile_open(objfile_read_fd, &fd, &o) == 0)
@@ -28,6 +28,7 @@ void module_read(struct target *t, const struct maps *maps, const struct mapping
     } else if (first->offset == 0 && objfile_open_loaded(read_memory, t, first->start, &o) == 0) {
         ask(&o, first, ret);
     }
+    ret->reads = o.reads;
 }
 
 bool module_goes_on(struct module *module, const struct mapping *m)

@@ -14,6 +14,7 @@ struct module {
     size_t build_id_len;    // 0: it has none, or cannot be read
     bool has_bias;
     uint64_t bias;          // address in memory minus address in the file
+    size_t reads;           // what it took to know
 };
 
 /**

@@ -47,6 +47,7 @@ int objfile_get(struct objfile *o, uint64_t at, void *to, size_t n)
     for (size_t done = 0; done < n;) {
         if (at < o->window_at || at - o->window_at >= o->window_len) {
             o->window_len = 0;
+            o->reads++;
             if (o->read(o->arg, at, o->window, sizeof o->window, &o->window_len) < 0)
                 return -1;
             o->window_at = at;
@@ -105,6 +106,7 @@ static int open_at(objfile_read_fn *read, void *arg, uint64_t base, bool loaded,
     o->loaded = loaded;
     o->window_at = 0;
     o->window_len = 0;
+    o->reads = 0;
     if (objfile_get(o, 0, &h, sizeof h.e32) < 0)
         return err_wrap("no ELF header");
     o->is64 = h.ident[EI_CLASS] == ELFCLASS64;

@@ -29,6 +29,7 @@ struct objfile {
     char window[4096];      // what was last read, at window_at
     uint64_t window_at;
     size_t window_len;
+    size_t reads;           // how often READ was called
 };
 
 struct objfile_phdr {

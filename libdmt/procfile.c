@@ -228,15 +228,15 @@ const char *procfile_abi(const void *auxv, size_t n)
     // The kernel ends the vector with AT_NULL and fills the rest of the file with zeros: a
     // 64-bit entry has the upper half of its type zero, a 32-bit one has a value there.
     uint64_t type64;
-    uint32_t word[2];
     if (n < 2 * sizeof type64)
         return NULL;
     memcpy(&type64, auxv, sizeof type64);
     bool is64 = type64 <= UINT32_MAX;
 #if defined(__x86_64__) || defined(__i386__)
+    uint32_t word[2];
+    bool vdso = false;
     if (is64)
         return "x86_64";
-    bool vdso = false;
     for (size_t at = 0; at + sizeof word <= n; at += sizeof word) {
         memcpy(word, (const char *)auxv + at, sizeof word);
         if (word[0] == AT_NULL)

@@ -31,6 +31,8 @@ struct reading {
     unsigned sets; // that are needed
     struct thread *threads;
     size_t nthreads, cap;
+    struct buf refusal; // what was last said of a thread
+    size_t nrefused;    // further ones of which that is true as well
 };
 
 // What is not there makes the answer less than whole; the others are refusals.
@@ -146,6 +148,12 @@ static int take_thread(pid_t tid, void *arg)
     // One that ended since the list of them was read is no loss, unless it was meant.
     if (err_code() != ESRCH || g->operand->id.ntids > 0) {
         CLEANUP_BUF struct buf what = {0};
+        if (strcmp(buf_cstr(&g->refusal), err_text()) == 0) {
+            g->nrefused++;
+            return 0;
+        }
+        buf_reset(&g->refusal);
+        buf_str(&g->refusal, err_text());
         buf_printf(&what, "thread %d", tid);
         fail(g, buf_cstr(&what));
     }
@@ -234,10 +242,13 @@ int readout_target(const struct readout *r, const struct operand *operand, struc
     find_places(&g);
     if (g.sets && target_each_thread(t, take_thread, &g) < 0)
         cmd_fail(r->run, operand->text);
+    if (g.nrefused > 0)
+        cmd_note(r->run, operand->text, "the same holds for %zu other thread%s", g.nrefused, g.nrefused > 1 ? "s" : "");
     int stop = show_all(&g);
     for (size_t i = 0; i < g.nthreads; i++)
         regs_fini(&g.threads[i].regs);
     free(g.threads);
+    buf_fini(&g.refusal);
     value_rows_fini(&g.rows);
     syms_close_ptr(&g.syms);
     return stop;

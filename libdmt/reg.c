@@ -47,10 +47,15 @@ const struct reg *reg_at(size_t i)
     return i < reg_nrows ? &reg_rows[i] : NULL;
 }
 
+static bool is_called(const char *name, const char *text, size_t n)
+{
+    return strlen(name) == n && strncasecmp(name, text, n) == 0;
+}
+
 static const struct reg *find_row(const char *name, size_t n)
 {
     for (size_t i = 0; i < reg_nrows; i++)
-        if (strncasecmp(reg_rows[i].name, name, n) == 0 && !reg_rows[i].name[n])
+        if (is_called(reg_rows[i].name, name, n))
             return &reg_rows[i];
     return NULL;
 }
@@ -58,7 +63,7 @@ static const struct reg *find_row(const char *name, size_t n)
 const struct reg *reg_find(const char *name, size_t n)
 {
     for (size_t i = 0; i < reg_naliases; i++)
-        if (strncasecmp(reg_aliases[i].name, name, n) == 0 && !reg_aliases[i].name[n])
+        if (is_called(reg_aliases[i].name, name, n))
             return find_row(reg_aliases[i].means, strlen(reg_aliases[i].means));
     return find_row(name, n);
 }

@@ -143,14 +143,21 @@ static size_t comp_at(const struct regs *r, enum comp comp)
     return amd ? known[comp].amd : known[comp].intel;
 }
 
+static const unsigned comp_sizes[COMPS] = {[SSE] = 256,       [AVX] = 256,       [OPMASK] = 64,
+                                           [ZMM_HI256] = 512, [HI16_ZMM] = 1024, [PKRU] = 8};
+
+static unsigned char *comp_bytes(const struct regs *r, enum comp comp)
+{
+    return reg_bytes(r, REGS_VECTOR, comp_at(r, comp), comp_sizes[comp]);
+}
+
+// All of it: a stranger's xstate may be cut off.
 static bool comp_there(const struct regs *r, enum comp comp)
 {
     size_t len = r->set[REGS_VECTOR].len;
-    if (!(r->have >> REGS_VECTOR & 1))
-        return false;
-    if (len < AREAS_AT) // no XSAVE: FXSAVE's bytes
-        return comp == SSE;
-    return xstate_word(r, XCR0_AT) >> comp & 1;
+    bool said = len < AREAS_AT ? comp == SSE // no XSAVE: FXSAVE's bytes
+                               : xstate_word(r, XCR0_AT) >> comp & 1;
+    return said && comp_bytes(r, comp);
 }
 
 static bool comp_init(const struct regs *r, enum comp comp)
@@ -205,15 +212,13 @@ static int vector_get(const struct regs *r, const struct reg *reg, unsigned char
 // The component is in use from now on: what was of no meaning in it becomes its first state.
 static bool comp_use(struct regs *r, enum comp comp)
 {
-    static const unsigned sizes[COMPS] = {[SSE] = 256, [AVX] = 256, [OPMASK] = 64, [ZMM_HI256] = 512,
-                                          [HI16_ZMM] = 1024, [PKRU] = 8};
     if (!comp_init(r, comp))
         return true;
-    unsigned char *area = reg_bytes(r, REGS_VECTOR, comp_at(r, comp), sizes[comp]);
+    unsigned char *area = comp_bytes(r, comp);
     unsigned char *bv = reg_bytes(r, REGS_VECTOR, BV_AT, 8);
     if (!area || !bv)
         return false;
-    memset(area, 0, sizes[comp]);
+    memset(area, 0, comp_sizes[comp]);
     bv[0] |= (unsigned char)(1u << comp & 0xff);
     bv[1] |= (unsigned char)(1u << comp >> 8);
     return true;
@@ -316,11 +321,12 @@ int reg_put(struct regs *r, const struct reg *reg, const unsigned char *bytes)
 
 bool reg_listed(const struct regs *r, const struct reg *reg)
 {
+    unsigned char bytes[REG_BYTES_MAX];
     if (reg->set != REGS_VECTOR || reg->kind != REG_VECTOR)
-        return !reg->part && (reg->set == REGS_VECTOR ? comp_there(r, reg->size == PKRU_SIZE ? PKRU : OPMASK)
-                                                      : reg_bytes(r, reg->set, reg->number, reg->size) != NULL);
+        return !reg->part && reg_get(r, reg, bytes) == 0;
     // The widest that there is; above 15 there are only the widest.
-    unsigned widest = comp_there(r, ZMM_HI256) ? 64 : comp_there(r, AVX) ? 32 : comp_there(r, SSE) ? 16 : 0;
+    bool sse = comp_there(r, SSE), avx = sse && comp_there(r, AVX), zmm = avx && comp_there(r, ZMM_HI256);
+    unsigned widest = zmm ? 64 : avx ? 32 : sse ? 16 : 0;
     return reg->size == widest && (reg->number < 16 || comp_there(r, HI16_ZMM));
 }
 

@@ -20,7 +20,7 @@ struct span {
     uint64_t there; // how many bytes were no hole
 };
 
-enum { SPAN_PIECE = 128 << 10 }; // bytes that are read at once
+enum { SPAN_PIECE = 256 << 10 }; // bytes that are read at once
 
 /** `error`, `zero` or `skip`. -1 with EINVAL. */
 NODISCARD int span_parse_holes(const char *text, enum span_holes *ret);

@@ -45,21 +45,37 @@ static int add_object(struct syms *s, const struct maps *maps, const struct mapp
     return 0;
 }
 
-// The ranges of a file stand near each other: its last one is looked for backwards, and not far where there are many.
-static size_t object_like(const struct syms *s, const struct maps *maps, const struct mapping *m, size_t *last)
+// The last range of each file, by the file's hash: its index plus 1, 0: none.
+struct latest {
+    size_t *at, mask;
+};
+
+static size_t hash(const struct maps *maps, const struct mapping *m)
 {
-    enum { FAR = 4096 };
-    for (size_t i = s->nranges, k = 0; i > 0 && k < FAR; i--, k++)
-        if (same_file(maps, &s->ranges[i - 1].mapping, m)) {
-            *last = i - 1;
-            return s->ranges[i - 1].object;
-        }
-    return SIZE_MAX;
+    size_t h = (size_t)m->inode + m->name_len;
+    const char *name = maps_name(maps, m);
+    for (size_t i = 0; i < m->name_len; i++)
+        h = (h ^ (unsigned char)name[i]) * 0x100000001b3;
+    return h ^ h >> 32;
 }
 
-static int add_range(struct syms *s, const struct maps *maps, const struct mapping *m)
+// Where the last range of M's file stands, or would. Names that were made to share a hash are files of their own.
+static size_t *latest_of(const struct syms *s, const struct maps *maps, const struct mapping *m, const struct latest *l)
 {
-    size_t last = SIZE_MAX, object = object_like(s, maps, m, &last);
+    enum { PROBES = 64 };
+    size_t h = hash(maps, m);
+    for (size_t k = 0; k < PROBES; k++) {
+        size_t *slot = &l->at[(h + k) & l->mask];
+        if (*slot == 0 || same_file(maps, &s->ranges[*slot - 1].mapping, m))
+            return slot;
+    }
+    return NULL;
+}
+
+static int add_range(struct syms *s, const struct maps *maps, const struct mapping *m, const struct latest *l)
+{
+    size_t *slot = latest_of(s, maps, m, l), last = slot && *slot > 0 ? *slot - 1 : SIZE_MAX;
+    size_t object = last != SIZE_MAX ? s->ranges[last].object : SIZE_MAX;
     struct range *grown = array_grow(s->ranges, s->nranges, &s->ranges_cap, sizeof *grown);
     if (!grown)
         return -1;
@@ -73,6 +89,8 @@ static int add_range(struct syms *s, const struct maps *maps, const struct mappi
         s->ranges[last].next = s->nranges;
     }
     s->ranges[s->nranges++] = (struct range){*m, object, SIZE_MAX};
+    if (slot)
+        *slot = s->nranges;
     return 0;
 }
 
@@ -81,11 +99,18 @@ int sym_objects_read(struct syms *s)
     const struct maps *maps;
     if (target_maps(s->target, &maps) < 0)
         return -1;
+    size_t slots = 64;
+    while (slots < 2 * maps->n)
+        slots *= 2;
+    CLEANUP_FREE size_t *at = calloc(slots, sizeof *at);
+    if (!at)
+        return err_set(ENOMEM, "out of memory");
+    const struct latest latest = {at, slots - 1};
     for (size_t i = 0; i < maps->n; i++) {
         const struct mapping *m = &maps->at[i];
         const char *name = maps_name(maps, m);
         bool file = m->name_len > 0 && name[0] == '/' && (!(maps->have & MAPS_DEV) || m->inode != 0);
-        if ((file || is_vdso(name, m->name_len)) && add_range(s, maps, m) < 0)
+        if ((file || is_vdso(name, m->name_len)) && add_range(s, maps, m, &latest) < 0)
             return -1;
     }
     return 0;
@@ -112,12 +137,12 @@ bool sym_object_is_elf(struct syms *s, struct object *m)
     if (m->is != OBJECT_UNKNOWN)
         return m->is == OBJECT_ELF;
     const struct mapping *head = NULL;
-    bool code = false;
+    bool code = false, several = s->ranges[m->first].next != SIZE_MAX;
     for (size_t i = m->first; i != SIZE_MAX; i = s->ranges[i].next) {
         const struct mapping *r = &s->ranges[i].mapping;
         if (r->offset == 0 && !head)
             head = r;
-        code |= (r->perms & (MAP_EXEC | MAP_UNSAID)) != 0;
+        code |= (r->perms & MAP_EXEC) || (several && (r->perms & MAP_UNSAID)); // a loader maps more than one part
     }
     char magic[SELFMAG];
     size_t got = 0;

@@ -92,6 +92,11 @@ int target_read(struct target *t, uint64_t addr, void *to, size_t n, size_t *got
     return t->kind->read(t, addr, to, n, got);
 }
 
+uint64_t target_hole(struct target *t, uint64_t addr)
+{
+    return t->kind->hole(t, addr);
+}
+
 int target_write(struct target *t, uint64_t addr, const void *from, size_t n)
 {
     if (!t->kind->write)

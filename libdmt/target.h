@@ -17,9 +17,9 @@ struct target_options {
 };
 
 /**
- * Opens what OPERAND names. -1 with ESRCH it is gone, EACCES hidden or not to be traced by us (the
- * sentence names the check that failed and its cure), ENOEXEC the file is no core of this machine.
- * Opening stops nobody and makes no ptrace call.
+ * Opens what OPERAND names. -1 with ESRCH it is gone, EACCES it is hidden, ENOEXEC the file is no core of this machine.
+ * Opening stops nobody and makes no ptrace call. Whatever is asked of a live process then is -1 with EPERM where we may
+ * not trace it: the sentence names the check that failed and its cure (refusal.h).
  */
 NODISCARD int target_open(const struct procs *ps, const struct operand *operand, const struct target_options *options,
                           struct target **ret);
@@ -49,6 +49,9 @@ NODISCARD int target_each_thread(struct target *t, int (*fn)(pid_t tid, void *ar
  * nothing is mapped there, EIO it cannot be read, EACCES the page may never come (--remote-fs).
  */
 NODISCARD int target_read(struct target *t, uint64_t addr, void *to, size_t n, size_t *got);
+
+/** ADDR could not be read: from where on it is worth trying again. 0: nothing follows. */
+uint64_t target_hole(struct target *t, uint64_t addr);
 
 /** All N bytes, read-only pages too, or -1; nothing is written where a page of it is not mapped. */
 NODISCARD int target_write(struct target *t, uint64_t addr, const void *from, size_t n);

@@ -97,6 +97,24 @@ static int core_read(struct target *t, uint64_t addr, void *to, size_t n, size_t
     return done > 0 ? 0 : -1;
 }
 
+// What was not dumped stays so, and a file that is refused is refused whole: up to where a segment or file begins or ends.
+static uint64_t core_hole(struct target *t, uint64_t addr)
+{
+    const struct core_index *c = &core_of(t)->index;
+    const struct core_load *l = core_next_load(c, addr);
+    size_t low = 0, high = c->nfiles; // the first that ends behind ADDR
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->files[middle].end > addr)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    const struct core_file *f = low < c->nfiles ? &c->files[low] : NULL;
+    uint64_t load = l ? l->start > addr ? l->start : l->end : 0, file = f ? f->start > addr ? f->start : f->end : 0;
+    return load && (!file || load < file) ? load : file;
+}
+
 static const struct target_kind core_kind = {
     .name = "core file",
     .is_core = true,
@@ -104,6 +122,7 @@ static const struct target_kind core_kind = {
     .maps = core_maps,
     .each_thread = core_each_thread,
     .read = core_read,
+    .hole = core_hole,
     .regs = core_regs,
     .auxv = core_auxv,
     .open_file = core_open_file,

@@ -85,7 +85,7 @@ struct core {
     struct mounts mounts;
     bool stacks_dumped, stacks_known;
     struct core_backing backings[CORE_BACKINGS];
-    unsigned next_backing, opened;
+    unsigned next_backing, opened, reads;
 };
 
 static inline struct core *core_of(struct target *t)

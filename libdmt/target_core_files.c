@@ -16,6 +16,7 @@
 enum {
     STACKS_MAX = 16,   // that are looked for
     OPENED_MAX = 4096, // files of one core: the largest programs have that many
+    READS_MAX = 1 << 16, // for the build-ids of all of them: most take three
 };
 
 // NULL: any file system will do.
@@ -52,7 +53,9 @@ static int open_regular(struct core *c, const char *path, int *ret)
 
 static int read_dumped(void *arg, uint64_t at, void *to, size_t n, size_t *got)
 {
-    const struct core *c = arg;
+    struct core *c = arg;
+    if (c->reads++ >= READS_MAX)
+        return err_set(EIO, "too much was read for build-ids already");
     return mem_read(&c->base.mem, at, to, n, got);
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 // A process has 65,530 mappings (vm.max_map_count) and 32,768 threads of five notes unless root wants more.
-enum { PHDRS_MAX = 1 << 20, NOTES_MAX = 1 << 19, NOTES_SIZE_MAX = 512 << 20, NOTE_SEGMENTS_MAX = 16 };
+enum { PHDRS_MAX = 1 << 19, NOTES_MAX = 1 << 19, NOTES_SIZE_MAX = 512 << 20, NOTE_SEGMENTS_MAX = 16 };
 
 void core_index_fini(struct core_index *c)
 {

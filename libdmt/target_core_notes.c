@@ -12,7 +12,7 @@
 
 enum {
     NT_FILE_MAX = 32 << 20, // the kernel writes at most 16 MiB (kernel.core_file_note_size_limit)
-    FILES_MAX = 1 << 20,
+    FILES_MAX = 1 << 19, // as many as segments (target_core_index.c)
     AUXV_MAX = 1 << 12,
     REGS_MAX = 1 << 16,
 };

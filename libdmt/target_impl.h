@@ -15,6 +15,7 @@ struct target_kind {
     int (*maps)(struct target *t, bool usage, struct maps *ret); // RET is empty; usage: MAPS_USAGE too, where it is known
     int (*each_thread)(struct target *t, int (*fn)(pid_t tid, void *arg), void *arg);
     int (*read)(struct target *t, uint64_t addr, void *to, size_t n, size_t *got);
+    uint64_t (*hole)(struct target *t, uint64_t addr);
     int (*write)(struct target *t, uint64_t addr, const void *from, size_t n);
     int (*regs)(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
     int (*edit_regs)(struct target *t, pid_t tid, unsigned sets,

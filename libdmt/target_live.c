@@ -10,12 +10,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void live_close(struct target *t)
 {
     struct live *l = live_of(t);
     if (l->mem >= 0)
         close(l->mem);
+    if (l->pagemap >= 0)
+        close(l->pagemap);
     if (l->mm_dir >= 0)
         close(l->mm_dir);
     close(l->pidfd);
@@ -51,10 +54,12 @@ int live_dir(struct live *l)
     return l->mm_dir >= 0 ? l->mm_dir : l->process.dir;
 }
 
-static bool gone(const struct live *l)
+// An address space goes before its process does: then there is none, and the pidfd does not say so yet.
+static bool gone(struct live *l)
 {
     struct pollfd end = {.fd = l->pidfd, .events = POLLIN};
-    return poll(&end, 1, 0) != 0;
+    return poll(&end, 1, 0) != 0 || proc_load(l->base.ps, &l->process, PROC_STAT) < 0 ||
+           ((l->process.have & PROC_STAT) && l->process.stat.vsize == 0 && l->process.stat.threads < 2);
 }
 
 static int live_maps(struct target *t, bool usage, struct maps *ret)
@@ -71,7 +76,7 @@ static int live_maps(struct target *t, bool usage, struct maps *ret)
     return done;
 }
 
-static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
+int live_open_mm_file(struct live *l, const char *name, int flags, int *ret)
 {
     int dir = live_dir(l);
     if (dir < 0)
@@ -88,7 +93,7 @@ static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
 static int live_auxv(struct target *t, struct buf *ret)
 {
     CLEANUP_CLOSE int fd = -1;
-    if (open_mm_file(live_of(t), "auxv", O_RDONLY, &fd) < 0)
+    if (live_open_mm_file(live_of(t), "auxv", O_RDONLY, &fd) < 0)
         return -1;
     return io_read_file(fd, ret, 4096, NULL);
 }
@@ -97,7 +102,7 @@ static int open_mem(struct live *l)
 {
     if (l->mem >= 0)
         return 0;
-    if (open_mm_file(l, "mem", O_RDONLY, &l->mem) < 0)
+    if (live_open_mm_file(l, "mem", O_RDONLY, &l->mem) < 0)
         return -1;
     const struct mem_segment all = {0, UINT64_MAX, l->mem, 0, UINT64_MAX};
     l->base.mem.n = l->looked.n = 0;
@@ -105,10 +110,12 @@ static int open_mem(struct live *l)
 }
 
 // A descriptor of mem reads 0 bytes once its address space is gone: the process ended or ran another program.
-static int memory_gone(struct live *l)
+int live_memory_gone(struct live *l)
 {
     close(l->mem);
-    l->mem = -1;
+    if (l->pagemap >= 0)
+        close(l->pagemap);
+    l->mem = l->pagemap = -1;
     l->base.has_maps = false; // the maps themselves may be in a caller's hands
     l->base.auxv.len = 0;
     return err_set(ESRCH, gone(l) ? "no such process" : "it has executed another program");
@@ -119,6 +126,7 @@ static int look(struct live *l)
 {
     const struct mapping *last = NULL; // with a device: neighbours mostly have the same
     maps_fini(&l->looked);
+    l->zeros_start = l->zeros_end = 0;
     if (maps_read(live_dir(l), &l->looked) < 0)
         return err_code() == ESRCH ? -1 : refusal(l->base.ps, l->base.pid, "cannot read its memory");
     for (size_t i = 0; i < l->looked.n; i++) {
@@ -159,58 +167,37 @@ static int live_read(struct target *t, uint64_t addr, void *to, size_t n, size_t
     struct live *l = live_of(t);
     if (open_mem(l) < 0 || readable(l, addr, n, &n) < 0)
         return -1;
+    if (live_untouched(l, addr, n, &n)) {
+        memset(to, 0, n);
+        *got = n;
+        return 0;
+    }
     if (mem_read(&t->mem, addr, to, n, got) == 0)
         return 0;
-    return err_code() == ESRCH ? memory_gone(l) : -1;
+    return err_code() == ESRCH ? live_memory_gone(l) : -1;
 }
 
-static int write_all(int fd, uint64_t addr, const char *from, size_t n, size_t *done)
+// Whether the page at ADDR of M lies behind the end of its file; then so do all that follow.
+static bool behind_file(struct live *l, const struct mapping *m, uint64_t addr)
 {
-    for (*done = 0; *done < n;) {
-        ssize_t put = pwrite(fd, from + *done, n - *done, (off_t)(addr + *done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put == 0)
-            errno = ESRCH; // the address space is gone
-        if (put <= 0)
-            return -1;
-        *done += (size_t)put;
-    }
-    return 0;
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+    return live_open_mapped(l, &l->looked, m, &fd) == 0 && fstat(fd, &st) == 0 &&
+           m->offset + (addr - m->start) >= (uint64_t)st.st_size;
 }
 
-// What the kernel's EIO means (Linux 6.12: CONFIG_PROC_MEM_ALWAYS_FORCE, proc_mem.force_override).
-static const char *why_not(const struct live *l, uint64_t addr, int code)
-{
-    const struct mapping *m = maps_find(&l->looked, addr);
-    if (code != EIO || !m || (m->perms & MAP_WRITE))
-        return strerror(code);
-    return m->perms & MAP_IS_SHARED ? "shared pages that may not be written change for others too"
-                                    : "this kernel does not let read-only pages be written through /proc/PID/mem";
-}
-
-static int live_write(struct target *t, uint64_t addr, const void *from, size_t n)
+static uint64_t live_hole(struct target *t, uint64_t addr)
 {
     struct live *l = live_of(t);
-    CLEANUP_CLOSE int fd = -1;
-    CLEANUP_BUF struct buf old = {0};
-    if (!buf_room(&old, n))
-        return buf_ok(&old);
-    // Opened first: what is read then is of the same address space, or reading fails.
-    if (open_mm_file(l, "mem", O_RDWR, &fd) < 0)
-        return -1;
-    for (size_t got; old.len < n; old.len += got)
-        if (target_read(t, addr + old.len, old.data + old.len, n - old.len, &got) < 0)
-            return -1;
-    size_t done, undone;
-    if (write_all(fd, addr, from, n, &done) == 0)
-        return 0;
-    int code = errno;
-    if (code == ESRCH && l->mem >= 0)
-        return memory_gone(l);
-    const char *rest = write_all(fd, addr, old.data, done, &undone) < 0 ? "; what was written before it stays" : "";
-    return err_set(code, "cannot write at 0x%llx: %s%s", (unsigned long long)(addr + done),
-                   why_not(l, addr + done, code), rest);
+    const uint64_t page = (uint64_t)t->ps->page, next = addr - addr % page + page;
+    const struct mapping *m = maps_next(&l->looked, addr);
+    if (!m || addr < m->start)
+        return m ? m->start : 0;
+    if (m->remote && !t->options.remote_fs)
+        return m->end;
+    if (m->inode == 0)
+        return live_next_present(l, next, m->end);
+    return behind_file(l, m, next - page) ? m->end : next;
 }
 
 // --- threads ------------------------------------------------------------------------------------
@@ -239,6 +226,7 @@ static const struct target_kind live_kind = {
     .maps = live_maps,
     .each_thread = live_each_thread,
     .read = live_read,
+    .hole = live_hole,
     .write = live_write,
     .regs = live_regs,
     .edit_regs = live_edit_regs,
@@ -255,7 +243,7 @@ int target_live_open(const struct procs *ps, const struct operand *operand, stru
         return err_set(ENOMEM, "out of memory");
     l->base.kind = &live_kind;
     l->base.pid = operand->id.pid;
-    l->mem = l->mm_dir = l->pidfd = -1;
+    l->mem = l->pagemap = l->mm_dir = l->pidfd = -1;
     proc_init(&l->process);
     proc_init(&l->thread);
     if (ident_open(ps, &operand->id, &l->process, &l->pidfd) < 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to target: the live kind, whose parts are target_live.c, target_live_files.c and
-// target_live_regs.c.
+// Private to target: the live kind, whose parts are target_live.c, target_live_files.c, target_live_pages.c,
+// target_live_regs.c and target_live_write.c.
 #ifndef DMT_TARGET_LIVE_H
 #define DMT_TARGET_LIVE_H
 
@@ -15,7 +15,8 @@ struct live {
     int mm_dir;                  // see live_dir, or -1
     struct mounts mounts;
     struct maps looked;          // with `remote` known
-    int mem;                     // read-only, opened when first needed, or -1
+    uint64_t zeros_start, zeros_end; // a mapping whose untouched pages are zeros
+    int mem, pagemap;            // read-only, opened when first needed, or -1
 };
 
 static inline struct live *live_of(struct target *t)
@@ -29,9 +30,34 @@ static inline struct live *live_of(struct target *t)
  */
 NODISCARD int live_dir(struct live *l);
 
+/** Opens maps, mem or another of what belongs to the address space. -1 with the sentence of refusal.h. */
+NODISCARD int live_open_mm_file(struct live *l, const char *name, int flags, int *ret);
+
+/** Held, the number TID is that thread's alone: -1 with ESRCH when it is none of the process that was opened. */
+NODISCARD int live_check_process(struct target *t, pid_t tid);
+
+/** mem reads 0 bytes: sets ESRCH, the process has ended or executed another program. Always -1. */
+NODISCARD int live_memory_gone(struct live *l);
+
 /** Puts ` (deleted)` back where it is the name's own end. */
 void live_true_names(struct live *l, struct maps *m);
 
+/**
+ * Whether no page of the N bytes at ADDR, which can be read, was ever touched, so that they are zeros; reading them would
+ * give the process page tables for nothing. *RET: for how many bytes that answer holds.
+ */
+bool live_untouched(struct live *l, uint64_t addr, size_t n, size_t *ret);
+
+/**
+ * Where the next page of anonymous memory stands, from START on, that is there already, else END. Where one that is not
+ * cannot be read it is served by somebody else (userfaultfd(2)) or forbidden, and so are all like it.
+ */
+uint64_t live_next_present(struct live *l, uint64_t start, uint64_t end);
+
+/** target_open_file of a mapping of MAPS. */
+NODISCARD int live_open_mapped(struct live *l, const struct maps *maps, const struct mapping *m, int *ret);
+
+NODISCARD int live_write(struct target *t, uint64_t addr, const void *from, size_t n);
 NODISCARD int live_open_file(struct target *t, const struct mapping *mapping, int *ret);
 NODISCARD int live_open_path(struct target *t, const char *path, int *ret);
 const char *live_own_path(struct target *t, const char *path);

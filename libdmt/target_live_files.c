@@ -99,12 +99,11 @@ static char *copy_name(const struct maps *maps, const struct mapping *m, const c
     return path;
 }
 
-int live_open_file(struct target *t, const struct mapping *m, int *ret)
+int live_open_mapped(struct live *l, const struct maps *maps, const struct mapping *m, int *ret)
 {
-    struct live *l = live_of(t);
     if (m->inode == 0)
         return err_set(ENOENT, "no file is mapped there");
-    CLEANUP_FREE char *path = copy_name(&t->maps, m, "");
+    CLEANUP_FREE char *path = copy_name(maps, m, "");
     CLEANUP_CLOSE int fd = open_map_file(l, m);
     if (fd < 0)
         fd = open_exe(l, m);
@@ -113,6 +112,11 @@ int live_open_file(struct target *t, const struct mapping *m, int *ret)
     if (fd < 0)
         return err_set(ENOENT, "the file that is mapped there cannot be reached by its name: root can open it");
     return walk_read(checked(l), fd, ret);
+}
+
+int live_open_file(struct target *t, const struct mapping *m, int *ret)
+{
+    return live_open_mapped(live_of(t), &t->maps, m, ret);
 }
 
 // A name that ends like a deleted file's: of one that was deleted, or is called so.

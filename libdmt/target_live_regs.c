@@ -9,8 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-// Held, the number TID is that thread's alone: now its process can be compared with the one that was opened.
-static int check_process(struct target *t, pid_t tid)
+int live_check_process(struct target *t, pid_t tid)
 {
     char path[32];
     (void)snprintf(path, sizeof path, "task/%d", tid);
@@ -22,7 +21,7 @@ int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret)
     struct tracee tracee;
     if (regs_reserve(ret, sets) < 0 || tracer_stop(t->pid, tid, t->options.max_stop, &tracee) < 0)
         return -1;
-    int done = check_process(t, tid);
+    int done = live_check_process(t, tid);
     if (done == 0)
         done = tracer_regs(&tracee, sets, ret);
     tracer_release(&tracee);
@@ -65,7 +64,7 @@ int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
     if (regs_reserve(&was, sets) < 0 || regs_reserve(&now, sets) < 0 ||
         tracer_stop(t->pid, tid, t->options.max_stop, &tracee) < 0)
         return -1;
-    int done = check_process(t, tid);
+    int done = live_check_process(t, tid);
     if (done == 0)
         done = edit_stopped(&tracee, sets, &was, &now, edit, arg);
     tracer_release(&tracee);

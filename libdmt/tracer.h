@@ -36,6 +36,9 @@ void tracer_release(struct tracee *t);
  */
 NODISCARD int tracer_regs(const struct tracee *t, unsigned sets, struct regs *ret);
 
+/** Writes N bytes of its memory, read-only pages too. -1 with ESRCH, EIO: those before may be written. */
+NODISCARD int tracer_write(const struct tracee *t, uint64_t addr, const void *from, size_t n);
+
 /** Writes sets; fp and vector not both (reg_join). -1 with ESRCH, EPERM a value that the kernel refuses. */
 NODISCARD int tracer_set_regs(const struct tracee *t, unsigned sets, const struct regs *r);
 

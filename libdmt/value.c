@@ -25,6 +25,11 @@ static const struct {
     {'p', "pointer", "8"},         {'b', "bytes", ""},
 };
 
+const char *value_format_at(size_t i)
+{
+    return i < ARRAY_LEN(formats) ? formats[i].name : NULL;
+}
+
 static size_t format_of(char letter)
 {
     size_t i = 0;

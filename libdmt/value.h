@@ -21,6 +21,9 @@ enum { VALUE_WIDEST = 64 };
 /** `x`, `u4`, `float`, `signed2`, `string`, ... Pure. -1 with EINVAL and the ones there are. */
 NODISCARD int value_format_parse(const char *text, struct value_format *ret);
 
+/** Their names, the I-th; NULL behind the last. */
+const char *value_format_at(size_t i);
+
 /** Whether values of the format may have SIZE bytes. */
 bool value_size_fits(const struct value_format *format, uint64_t size);
 

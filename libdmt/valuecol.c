@@ -4,6 +4,7 @@
 #include "err.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 // --- types ---------------------------------------------------------------------
@@ -380,4 +381,17 @@ int value_rows_add(struct value_rows *rows, const struct value_row *row)
     buf_add(&rows->bytes, row->bytes, row->n);
     buf_add(&rows->bytes, row->old, row->old_n);
     return rows->n < TOGETHER && rows->bytes.len < TOGETHER_BYTES ? 0 : value_rows_flush(rows);
+}
+
+bool value_offer(size_t i, struct offered *ret)
+{
+    size_t nformats = 0;
+    while (value_format_at(nformats))
+        nformats++;
+    const struct reg *reg = i < nformats ? NULL : reg_at(i - nformats);
+    if (i >= nformats && !reg)
+        return false;
+    ret->complete = reg ? "operands" : "types";
+    (void)snprintf(ret->word, sizeof ret->word, "%s%s", reg ? "%" : "", reg ? reg->name : value_format_at(i));
+    return true;
 }

@@ -18,6 +18,9 @@ struct value_plan {
     uint64_t size;             // bytes from the first to the end of the last; 0: strings
 };
 
+/** What TAB offers (struct cmd): formats of values for `types`, registers as locations for `operands`. */
+bool value_offer(size_t i, struct offered *ret);
+
 /**
  * By -f (WANT; letter 0: not given), the size of the symbol and the count. Without -f a variable of 1, 2, 4 or 8 bytes
  * is a number, all else bytes. -1 with EINVAL: too many.

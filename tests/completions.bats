@@ -140,6 +140,44 @@ targets() {
     includes "$1" "dmt-find --descendants=${PID%?}" "$PID"
 }
 
+# What the command alone knows: register sets, formats, registers, limits.
+own_words() {
+    local all
+    offers "$1" 'dmt-peek -r ' gp fp vector debug all
+    offers "$1" 'dmt-peek --registers=gp,ve' vector
+    offers "$1" 'dmt-peek --as=st' string
+    offers "$1" 'dmt-poke -f ' signed unsigned hex float char string pointer bytes
+    offers "$1" 'dmt-peek --holes=s' skip
+    # The names that the command takes: those that it shows, and those of parts.
+    offers "$1" 'dmt-peek 1 %eflag' %eflags
+    offers "$1" 'dmt-poke 1 %eflag' %eflags
+    mapfile -t all < <(dmt-peek --spec | awk -F'\t' '$1 == "word" && $3 ~ /^%xmm1/ { print $3 }')
+    offers "$1" 'dmt-peek 1 %xmm1' "${all[@]}"
+    mapfile -t all < <(dmt-limit -H -o name self)
+    includes "$1" 'dmt-limit 1 ' "${all[@]}"
+    offers "$1" 'dmt-limit 1 nofi' nofile
+}
+
+# Where a core can stand, a file can, and a PID.
+files() {
+    mkdir cores
+    touch 'core.1' 'core of it' cores/deeper
+    spawn sh -c 'echo ready; read -r _'
+    local c
+    for c in dmt-map dmt-peek dmt-sym; do
+        includes "$1" "$c " "$PID" core.1
+        offers "$1" "$c core." core.1
+        # zsh is told the directory apart from the name.
+        if [ "$1" = zsh ]; then includes zsh "$c cores/dee" deeper; else includes "$1" "$c cores/dee" cores/deeper; fi
+    done
+    offers "$1" 'dmt-poke core.'
+    # bash and zsh answer with what they will insert, fish with what it will quote.
+    case $1 in
+    fish) includes "$1" 'dmt-map core' 'core of it' ;;
+    *) includes "$1" 'dmt-map core' 'core\ of\ it' ;;
+    esac
+}
+
 # The name of a process is text of a stranger.
 names() {
     local hostile="\$(touch pwned)"
@@ -180,6 +218,8 @@ words() {
 @test "bash: columns behind + and -" { signs bash; }
 @test "bash: signals" { signals bash; }
 @test "bash: targets" { targets bash; }
+@test "bash: words of one command: register sets, registers, formats, limits" { own_words bash; }
+@test "bash: core files" { files bash; }
 @test "bash: names, hostile ones too" { names bash; }
 @test "bash: formats, users, groups, terminals, states, namespaces" { words bash; }
 
@@ -188,6 +228,8 @@ words() {
 @test "zsh: columns behind + and -" { need zsh; signs zsh; }
 @test "zsh: signals" { need zsh; signals zsh; }
 @test "zsh: targets" { need zsh; targets zsh; }
+@test "zsh: words of one command: register sets, registers, formats, limits" { need zsh; own_words zsh; }
+@test "zsh: core files" { need zsh; files zsh; }
 @test "zsh: names, hostile ones too" { need zsh; names zsh; }
 @test "zsh: formats, users, groups, terminals, states, namespaces" { need zsh; words zsh; }
 
@@ -196,6 +238,8 @@ words() {
 @test "fish: columns behind + and -" { need fish; signs fish; }
 @test "fish: signals" { need fish; signals fish; }
 @test "fish: targets" { need fish; targets fish; }
+@test "fish: words of one command: register sets, registers, formats, limits" { need fish; own_words fish; }
+@test "fish: core files" { need fish; files fish; }
 @test "fish: names, hostile ones too" { need fish; names fish; }
 @test "fish: formats, users, groups, terminals, states, namespaces" { need fish; words fish; }
 

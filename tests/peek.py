@@ -35,36 +35,50 @@ def mappings(pid):
         yield int(m[1], 16), int(m[2], 16), m[3], line
 
 
+def pieces(mem, start, end):
+    """What /proc/PID/mem has there, up to the first byte that cannot be read."""
+    while start < end:
+        try:
+            piece = os.pread(mem, min(end - start, 1 << 20), start)
+        except OSError:
+            return
+        assert piece, "the process has gone"
+        yield piece
+        start += len(piece)
+
+
 def memory(pid):
-    """Every mapping that can be read, as raw bytes and as a hex dump, is what /proc/PID/mem has."""
+    """Every mapping is what /proc/PID/mem has, as raw bytes, and the end of some as a hex dump."""
     mem = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
-    seen = total = 0
+    seen = total = differing = 0
     for start, end, _, line in mappings(pid):
         if end > 1 << 63:
             continue
-        want = b""
-        try:
-            while len(want) < end - start:
-                part = os.pread(mem, min(end - start - len(want), 1 << 20), start + len(want))
-                assert part, line
-                want += part
-        except OSError:
-            if not want:
-                continue
-        got = peek("--raw", pid, f"0x{start:x},{len(want)}", split=False)
-        assert got == want, line
+        run = subprocess.Popen(["dmt-peek", "--raw", pid, f"0x{start:x},{end - start}"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+        size, last = 0, b""
+        for last in pieces(mem, start, end):
+            got = run.stdout.read(len(last))
+            assert len(got) == len(last), (line, size, len(got))
+            differing += got != last and sum(a != b for a, b in zip(got, last))
+            size += len(last)
+        rest, said = run.communicate()
+        assert rest == b"" and run.returncode == (size < end - start), (line, run.returncode, said)
+        if size == 0:
+            continue
         seen += 1
-        total += len(want)
+        total += size
         if seen % 4 == 0:
-            part = want[-5001:]
-            rows = peek(pid, f"0x{start + len(want) - len(part):x},{len(part)}")
+            part = last[-5001:]
+            first = start + size - len(part)
+            rows = peek(pid, f"0x{first:x},{len(part)}")
             assert bytes.fromhex("".join(r["hex"] for r in rows)) == part, line
-            assert [int(r["addr"], 16) for r in rows] == list(range(start + len(want) - len(part), start + len(want), 16))
+            assert [int(r["addr"], 16) for r in rows] == list(range(first, start + size, 16))
             text = "".join(chr(b) if 32 <= b < 127 else "." for b in part)
             for i, r in enumerate(rows):
                 assert undo(r["text"]).decode() == text[16 * i:16 * i + 16], (r, line)
-    print(f"{seen} mappings, {total} bytes")
-    assert seen > 5
+    print(f"{os.readlink(f'/proc/{pid}/exe')}: {seen} mappings, {total} bytes, {differing} differ")
+    assert seen > 5 and not differing
 
 
 def names_of(ready):

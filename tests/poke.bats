@@ -18,10 +18,6 @@ tab() {
     echo "$*"
 }
 
-state() {
-    awk '/^State/ { print $2 }' "/proc/$1/status"
-}
-
 # sees NAME: its bytes, as the process itself sees them.
 sees() {
     tell "$1"
@@ -144,6 +140,30 @@ regs() {
     [ "$(sees u8) $(sees shared | head -c 2)" = "c8 73" ]
 }
 
+@test "where /proc/PID/mem may not be written, a stop of a thread does it" {
+    need strace
+    # refused WORD...: dmt-poke on a kernel that refuses it.
+    refused() {
+        strace -qq -e signal=none -e trace=pwrite64,ptrace -e inject=pwrite64:error=EIO -o "$BATS_TEST_TMPDIR/calls" dmt-poke "$@"
+    }
+    data threads=2
+    off=$(dmt-peek -H -o value,addr -f u1 "$PID" answer,16 | awk -F'\t' '$1 == 42 { print $2; exit }')
+    [ "$(refused -H -o old,new -f u1 "$PID" "$off" 43)" = "$(tab 42 43)" ]
+    grep -q PTRACE_POKEDATA "$BATS_TEST_TMPDIR/calls"
+    tell call
+    [ "$(answer)" = 43 ]
+    # At the end of a page, over its edge, and less than a word.
+    refused -f bytes "$PID" 0x510000000ffd 616263 0x510000002ff1 3132333435363738393031 0x510000000003 78 >"$BATS_TEST_TMPDIR/rows"
+    [ "$(dmt-peek --raw "$PID" 0x510000000ff8,8 0x510000002ff0,16 0x510000000000,8)" = hhhhhabch12345678901hhhhhhhxhhhh ]
+    before=$(sees bss)
+    refused -f bytes "$PID" bss+1 "$(printf 'ab%.0s' {1..299})" >"$BATS_TEST_TMPDIR/rows"
+    [ "$(sees bss)" = "${before:0:2}$(printf 'ab%.0s' {1..299})" ]
+    # Never what others see.
+    run -3 --separate-stderr refused -H -f c "$PID" "$(at shared)" Y
+    [ "$(awk '/^TracerPid/ { print $2 }' "/proc/$PID/status")" = 0 ]
+    soon is_state S "$PID"
+}
+
 @test "nothing is written unless all of it can be" {
     need strace
     data
@@ -224,7 +244,7 @@ regs() {
     [ "$(regs | cut -d' ' -f3)" = 7 ]
     dmt-poke -f d8 -- "$PID/$TID" %r14 -1 >/dev/null
     [ "$(regs | cut -d' ' -f3)" = ffffffffffffffff ]
-    [ "$(state "$PID/task/$TID")" = R ]
+    soon is_state R "$PID/task/$TID"
 }
 
 @test "several registers are written in one stop; memory where one points" {
@@ -247,7 +267,7 @@ regs() {
         dmt-poke "$PID/$PID" %mxcsr 0x1f80 >"$BATS_TEST_TMPDIR/out"
     done
     [ "$(sees u8)" = c8 ]
-    [ "$(state "$PID/task/$PID")" = S ]
+    soon is_state S "$PID/task/$PID"
 }
 
 @test "a register of which thread? a value that does not fit or is forbidden" {
@@ -265,7 +285,7 @@ regs() {
     [ "${#stderr_lines[@]}" = 1 ]
     [ "$(regs)" = "$before" ]
     # What the kernel does not take as it was meant is said.
-    run -1 --separate-stderr dmt-poke -H -o new "$PID/$TID" %eflags 0xffffffff
+    run -1 --separate-stderr dmt-poke -H -o new "$PID/$TID" %eflags 0x200246
     [[ $stderr == *"not what was written"* ]]
 }
 

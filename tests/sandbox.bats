@@ -59,6 +59,13 @@ status_of() {
     [ "$(stat -c %u "/proc/$CHILD/mem")" = 0 ]
 }
 
+@test "taken over, it cannot open, connect, exec, ptrace, signal or any of that: without root" {
+    need_root # to become somebody else
+    # As root it is among the unit tests.
+    run -0 setpriv --reuid=65533 --regid=65533 --clear-groups "$DMT_BUILD/unit" sandbox
+    grep -E '^# sandbox, as uid 65533: [0-9]+ attacks, none of them did anything$' <<<"$output"
+}
+
 @test "it dies with its parent, however that dies" {
     parser dmt-sym "$(large)"
     kill -KILL "$PARENT"

@@ -420,12 +420,14 @@ static void test_attacks(void)
     check(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD); // none of them left behind
     (void)unlink(prey.socket);
     (void)signal(SIGUSR1, SIG_DFL);
+    printf("# sandbox, as uid %d: %zu attacks, none of them did anything\n", (int)geteuid(), ARRAY_LEN(attacks));
 }
 
 // The attacks do work where nothing holds them: else they would prove nothing.
 static void test_attacks_unheld(void)
 {
-    static const char *const harmless[] = {"open", "connect", "connect tcp", "kill", "vm_writev", "mmap exec", "create"};
+    static const char *const harmless[] = {"open",      "connect",   "connect tcp", "kill", "ptrace", "execve",
+                                           "vm_writev", "mmap exec", "create"};
     int local = listen_unix(), tcp = listen_tcp();
     prey.pid = getpid();
     (void)snprintf(prey.path, sizeof prey.path, "/tmp/sandbox-test.%d.f", getpid());
@@ -439,11 +441,15 @@ static void test_attacks_unheld(void)
             if (pid == 0)
                 _exit(attacks[i].run() >= 0 ? 0 : 1);
             check(waitpid(pid, &status, 0) == pid);
-            if (geteuid() == 0 && status != 0)
+            // Yama may forbid two of them to who is not root, and touch may be elsewhere.
+            bool by_yama = strcmp(harmless[k], "ptrace") == 0 || strcmp(harmless[k], "vm_writev") == 0;
+            bool may_fail = (geteuid() != 0 && by_yama) ||
+                            (strcmp(harmless[k], "execve") == 0 && access("/usr/bin/touch", X_OK) < 0);
+            if (status != 0)
                 printf("# unheld %s: %#x\n", attacks[i].name, status);
-            check(geteuid() != 0 || status == 0);
+            check(status == 0 || may_fail);
         }
-    check(geteuid() != 0 || (signals == 1 && prey.word == 666));
+    check(signals == 1 && (prey.word == 666 || geteuid() != 0));
     signals = 0;
     prey.word = 42;
     close(local);

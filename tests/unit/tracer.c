@@ -23,6 +23,7 @@
 #include <time.h>
 
 static const uint64_t second = 1000000000;
+static const uint64_t plenty = 60000000000; // for what has to come, however busy the machine is
 
 static uint64_t now(void)
 {
@@ -70,11 +71,11 @@ static long call_of(pid_t tid)
     return call;
 }
 
-// Until CONDITION holds, up to 20 seconds.
+// Until CONDITION holds, up to a minute.
 #define soon(condition)                                                                                       \
     ({                                                                                                        \
         bool holds = false;                                                                                   \
-        for (uint64_t end = now() + 20 * second; !(holds = (condition)) && now() < end;)                      \
+        for (uint64_t last = now() + plenty; !(holds = (condition)) && now() < last;)                         \
             usleep(500);                                                                                      \
         holds;                                                                                                \
     })
@@ -116,7 +117,7 @@ static bool hear(void *bytes, size_t n)
 {
     struct pollfd p = {.fd = from_child[0], .events = POLLIN};
     int got;
-    while ((got = poll(&p, 1, 20000)) < 0 && errno == EINTR) // SIGCHLD
+    while ((got = poll(&p, 1, 60000)) < 0 && errno == EINTR) // SIGCHLD
         ;
     return got == 1 && read(from_child[0], bytes, n) == (ssize_t)n;
 }
@@ -161,7 +162,7 @@ static bool stop_and_go(pid_t pid, pid_t tid)
 {
     struct tracee t;
     CLEANUP_REGS struct regs r = {0};
-    if (tracer_stop(pid, tid, second, &t) < 0)
+    if (tracer_stop(pid, tid, plenty, &t) < 0)
         return false;
     bool good = state_of(tid) == 't' && tracer_regs(&t, (1u << REG_SETS) - 1, &r) == 0 && (r.have & 1);
     tracer_release(&t);
@@ -202,7 +203,7 @@ static void test_stops(void)
     kill(pid, SIGSTOP);
     check(soon(state_of(pid) == 'T'));
     struct tracee t;
-    check(tracer_stop(pid, pid, second, &t) == 0 && t.group_stop && t.signal == 0);
+    check(tracer_stop(pid, pid, plenty, &t) == 0 && t.group_stop && t.signal == 0);
     tracer_release(&t);
     check(soon(state_of(pid) == 'T') && tracer_of(pid) == 0);
     kill(pid, SIGCONT);
@@ -211,7 +212,7 @@ static void test_stops(void)
 
     // One that comes while it is held: it takes effect afterwards.
     pid = child(spin);
-    check(tracer_stop(pid, pid, second, &t) == 0 && !t.group_stop);
+    check(tracer_stop(pid, pid, plenty, &t) == 0 && !t.group_stop);
     kill(pid, SIGSTOP);
     tracer_release(&t);
     check(soon(state_of(pid) == 'T') && stop_and_go(pid, pid) && soon(state_of(pid) == 'T'));
@@ -249,9 +250,9 @@ static void test_signals(void)
     if ((sender = fork()) == 0)
         send_signals(pid, end[0], sent[1]);
     bool stopped = true;
-    for (uint64_t until = now() + 60 * second; stopped && carried < want && now() < until;) {
+    for (uint64_t until = now() + 4 * plenty; stopped && carried < want && now() < until;) {
         struct tracee t;
-        stopped = tracer_stop(pid, pid, second, &t) == 0;
+        stopped = tracer_stop(pid, pid, plenty, &t) == 0;
         if (stopped) {
             carried += t.signal == SIGRTMIN;
             tracer_release(&t);
@@ -261,7 +262,7 @@ static void test_signals(void)
     check(write(end[1], "e", 1) == 1 && read(sent[0], &n, sizeof n) == sizeof n && hear(said, sizeof said));
     check(said[0] == n && said[1] == 0);
     check(waitpid(sender, NULL, 0) == sender);
-    check(state_of(pid) == 'R' && tracer_of(pid) == 0);
+    check(soon(state_of(pid) == 'R') && tracer_of(pid) == 0);
     end_child(pid);
     for (int i = 0; i < 2; i++) {
         close(end[i]);
@@ -313,29 +314,29 @@ static void test_ends(void)
     // Killed while it is held: its parent sees it as ever.
     pid_t parent = child(be_parent), pid = 0, tid;
     int status = 0;
-    check(hear(&pid, sizeof pid) && tracer_stop(pid, pid, second, &t) == 0);
+    check(hear(&pid, sizeof pid) && tracer_stop(pid, pid, plenty, &t) == 0);
     kill(pid, SIGKILL);
     check(soon(state_of(pid) == 'Z'));
     check(tracer_regs(&t, 1, &r) == -1 && err_code() == ESRCH);
     tracer_release(&t);
     check(hear(&status, sizeof status) && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    check(fails_with(ESRCH, "no such", pid, pid, second));
+    check(fails_with(ESRCH, "no such", pid, pid, plenty));
     end_child(parent);
 
     // A thread that is held when its process executes a program: the exec is not kept waiting.
     pid = child(exec_on_word);
     check(hear(&tid, sizeof tid));
-    check(tracer_stop(pid, tid, second, &t) == 0);
+    check(tracer_stop(pid, tid, plenty, &t) == 0);
     check(write(to_child[1], "x", 1) == 1 && soon(state_of(tid) == 'Z' || state_of(tid) == 'X'));
     tracer_release(&t);
     check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
-    check(fails_with(ESRCH, "no such", pid, tid, second));
+    check(fails_with(ESRCH, "no such", pid, tid, plenty));
     end_child(pid);
 
     // A number that is a thread of another process.
     pid = child(with_thread);
     check(hear(&tid, sizeof tid) && stop_and_go(pid, tid));
-    check(fails_with(ESRCH, "no such", getpid(), tid, second) && soon(tracer_of(tid) == 0) && soon(state_of(tid) == 'S'));
+    check(fails_with(ESRCH, "no such", getpid(), tid, plenty) && soon(tracer_of(tid) == 0) && soon(state_of(tid) == 'S'));
     end_child(pid);
 }
 
@@ -361,25 +362,25 @@ static void trace_child(void)
 static void test_refusals(void)
 {
     pid_t pid = child(sleep_on), other;
-    check(fails_with(EPERM, "this very process", getpid(), getpid(), second));
+    check(fails_with(EPERM, "this very process", getpid(), getpid(), plenty));
     kill(pid, SIGKILL);
     siginfo_t info;
     check(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
-    check(fails_with(EPERM, "zombie", pid, pid, second));
+    check(fails_with(EPERM, "zombie", pid, pid, plenty));
     end_child(pid);
 
     pid = child(trace_child);
     check(hear(&other, sizeof other));
     char why[64];
     snprintf(why, sizeof why, "process %d (unit) traces it already", pid);
-    check(fails_with(EPERM, why, other, other, second));
+    check(fails_with(EPERM, why, other, other, plenty));
     end_child(pid);
 
     // Who traces us is refused before anything is done.
     pid = child(trace_parent_of_it);
     char code = 1;
     check(hear(&code, 1) && code == 0 && tracer_of(getpid()) == pid);
-    check(fails_with(EPERM, "traces this command", pid, pid, second) && tracer_of(pid) == 0);
+    check(fails_with(EPERM, "traces this command", pid, pid, plenty) && tracer_of(pid) == 0);
     end_child(pid);
     check(soon(tracer_of(getpid()) == 0));
 }
@@ -412,9 +413,8 @@ static void test_deadline(void)
     check(soon(in_vfork(pid)));
     uint64_t start = now();
     check(fails_with(ETIMEDOUT, "did not stop within 100 ms", pid, pid, second / 10));
-    uint64_t took = now() - start;
-    check(took >= second / 10 && took < second);
-    check(in_vfork(pid) && tracer_of(pid) == getpid());
+    check(now() - start >= second / 10);
+    check(soon(in_vfork(pid)) && tracer_of(pid) == getpid());
     // Again, as who samples does.
     check(fails_with(ETIMEDOUT, "did not stop", pid, pid, second / 100) && tracer_of(pid) == getpid());
     // When it comes out it is let go at once, while we are blocked in a call.
@@ -453,7 +453,7 @@ static void test_end_of_tracer(void)
     pid_t tracer = child(time_out);
     check(write(to_child[1], &pid, sizeof pid) == sizeof pid && hear(&word, 1) && word == ETIMEDOUT);
     end_child(tracer);
-    check(tracer_of(pid) == 0 && in_vfork(pid));
+    check(tracer_of(pid) == 0 && soon(in_vfork(pid)));
     close(to[1]);
     memcpy(from_child, from, sizeof from);
     check(hear(&word, 1) && word == 'v' && soon(call_of(pid) == SYS_pause) && state_of(pid) == 'S');
@@ -484,9 +484,7 @@ static void test_exec_in_the_way(void)
     check(write(to_child[1], "x", 1) == 1 && soon(state_of(tid) == 'Z'));
     check(soon(call_of(pid) == SYS_execve || state_of(pid) == 'D'));
     sigprocmask(SIG_SETMASK, &old, NULL);
-    uint64_t start = now();
     check(fails_with(ETIMEDOUT, "did not stop", pid, pid, second / 10));
-    check(now() - start < second);
     check(waitpid(tid, NULL, __WALL) == tid); // it goes on now
     check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
     end_child(pid);
@@ -500,31 +498,30 @@ struct outcome {
     long result;
     uint64_t r12; // 12, unless it was changed
     uint64_t rbx; // 0, unless the instruction behind the call was skipped
-    uint64_t took;
+    uint64_t start, took;
 };
 
 // The instruction behind the call has two bytes.
 static struct outcome call(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     struct outcome o;
-    uint64_t start = now();
+    o.start = now();
     register uint64_t r10 __asm__("r10") = d;
     __asm__ volatile("movl $12, %%r12d\n\tmovl $7, %%ebx\n\tsyscall\n\txorl %%ebx, %%ebx\n\t"
                      "movq %%rbx, %1\n\tmovq %%r12, %2"
                      : "=a"(o.result), "=m"(o.rbx), "=m"(o.r12)
                      : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
                      : "rbx", "rcx", "r11", "r12", "memory", "cc");
-    o.took = now() - start;
+    o.took = now() - o.start;
     return o;
 }
 
-static int which, pipe_end;
-static const struct timespec third = {0, 300000000};
-enum { THIRD_MS = 300 };
+static int which, pipe_end, wait_ms;
 
 static void make_call(void)
 {
     static struct outcome o;
+    const struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000l};
     struct pollfd p = {.fd = pipe_end, .events = POLLIN};
     struct epoll_event event;
     static uint32_t word = 1;
@@ -532,19 +529,19 @@ static void make_call(void)
     int epoll = epoll_create1(0);
     switch (which) {
     case 0:
-        o = call(SYS_nanosleep, (uintptr_t)&third, 0, 0, 0);
+        o = call(SYS_nanosleep, (uintptr_t)&wait, 0, 0, 0);
         break;
     case 1:
-        o = call(SYS_poll, (uintptr_t)&p, 1, THIRD_MS, 0);
+        o = call(SYS_poll, (uintptr_t)&p, 1, (uint64_t)wait_ms, 0);
         break;
     case 2:
-        o = call(SYS_futex, (uintptr_t)&word, FUTEX_WAIT, 1, (uintptr_t)&third);
+        o = call(SYS_futex, (uintptr_t)&word, FUTEX_WAIT, 1, (uintptr_t)&wait);
         break;
     case 3:
         o = call(SYS_read, (uintptr_t)pipe_end, (uintptr_t)&byte, 1, 0);
         break;
     default:
-        o = call(SYS_epoll_wait, (uintptr_t)epoll, (uintptr_t)&event, 1, THIRD_MS);
+        o = call(SYS_epoll_wait, (uintptr_t)epoll, (uintptr_t)&event, 1, (uint64_t)wait_ms);
     }
     tell(&o, sizeof o);
     sleep_on();
@@ -590,7 +587,7 @@ static int edit_in(pid_t pid, int (*edit)(struct regs *r, unsigned *changed, voi
     struct procs ps;
     struct target *t = NULL;
     const struct operand operand = {.id = {.pid = pid}};
-    const struct target_options options = {.max_stop = second};
+    const struct target_options options = {.max_stop = plenty};
     int done = -1;
     if (procs_open(&ps) < 0)
         return -1;
@@ -602,7 +599,9 @@ static int edit_in(pid_t pid, int (*edit)(struct regs *r, unsigned *changed, voi
     return done;
 }
 
-static struct outcome changed_call(int i, const char *name, int64_t value, bool release)
+// The register NAME of a thread changed that makes call I, which waits for MS milliseconds. *LATE: whether it took
+// as long as one that begins anew would.
+static struct outcome changed_call(int i, int ms, const char *name, int64_t value, bool *late)
 {
     struct edit e = {name, value};
     struct outcome o = {.result = -9999};
@@ -610,13 +609,19 @@ static struct outcome changed_call(int i, const char *name, int64_t value, bool 
     if (pipe2(wake, O_CLOEXEC) < 0)
         return o;
     which = i;
+    wait_ms = ms;
     pipe_end = wake[0];
     pid_t pid = child(make_call);
     check(soon(call_of(pid) == calls[i].number));
+    if (late)
+        usleep((unsigned)ms * 200); // a part of the time
+    uint64_t changed = now();
     check(edit_in(pid, change, &e) == 0);
-    if (release && !calls[i].waits)
+    if (late && !calls[i].waits)
         check(write(wake[1], "x", 1) == 1);
     check(hear(&o, sizeof o));
+    if (late)
+        *late = o.start + o.took >= changed + (uint64_t)ms * 1000000;
     end_child(pid);
     close(wake[0]);
     close(wake[1]);
@@ -625,20 +630,27 @@ static struct outcome changed_call(int i, const char *name, int64_t value, bool 
 
 static void test_calls(void)
 {
-    const uint64_t whole = THIRD_MS * 1000000ull;
+    const int hour = 3600 * 1000;
     for (int i = 0; i < (int)ARRAY_LEN(calls); i++) {
-        // Another register: the call goes on, for the time that is left.
-        struct outcome o = changed_call(i, "r12", 99, true);
-        check(o.result == calls[i].result && o.r12 == 99 && o.rbx == 0);
-        check(!calls[i].waits || (o.took >= whole && o.took < whole + whole * 3 / 4));
+        // Another register: the call goes on, for the time that is left. On a busy machine it may be over before it is
+        // changed, or wake up late: then once more.
+        struct outcome o;
+        int ms = 200;
+        bool late;
+        do {
+            o = changed_call(i, ms, "r12", 99, &late);
+            check(o.result == calls[i].result && o.rbx == 0 && (!calls[i].waits || o.took >= (uint64_t)ms * 1000000));
+            ms *= 2;
+        } while (calls[i].waits && ms < 20000 && (o.r12 != 99 || late));
+        check(o.r12 == 99 && (!calls[i].waits || !late));
         // The result: the call is over, and this is it.
-        o = changed_call(i, "rax", 77, false);
-        check(o.result == 77 && o.r12 == 12 && o.rbx == 0 && (!calls[i].waits || o.took < whole));
-        o = changed_call(i, "rax", -514, false); // ERESTARTNOHAND, as if it were to be restarted
-        check(o.result == -514 && (!calls[i].waits || o.took < whole));
+        o = changed_call(i, hour, "rax", 77, NULL);
+        check(o.result == 77 && o.r12 == 12 && o.rbx == 0);
+        o = changed_call(i, hour, "rax", -514, NULL); // ERESTARTNOHAND, as if it were to be restarted
+        check(o.result == -514);
         // The program counter: it goes on there.
-        o = changed_call(i, "pc", 2, false);
-        check(o.rbx == 7 && o.r12 == 12 && (!calls[i].waits || o.took < whole));
+        o = changed_call(i, hour, "pc", 2, NULL);
+        check(o.rbx == 7 && o.r12 == 12);
     }
 }
 
@@ -649,6 +661,7 @@ static void test_refused_values(void)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct outcome o = {0};
         which = 0;
+        wait_ms = 300;
         pid_t pid = child(make_call);
         check(soon(call_of(pid) == SYS_nanosleep));
         struct edit e = bad[i];

@@ -60,7 +60,8 @@ size_t unit_times(size_t times, size_t soak)
     return getenv("DMT_SOAK") ? soak : times;
 }
 
-int main(void)
+// unit [TEST]...
+int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
@@ -77,8 +78,13 @@ int main(void)
         {"gosym", test_gosym}, {"goroutine", test_goroutine},
     };
     bool all = true;
-    printf("1..%zu\n", ARRAY_LEN(tests));
+    printf("1..%zu\n", argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(tests));
     for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
+        bool meant = argc == 1;
+        for (int k = 1; k < argc; k++)
+            meant |= strcmp(argv[k], tests[i].name) == 0;
+        if (!meant)
+            continue;
         test = tests[i].name;
         checks = failed = 0;
         tests[i].run();

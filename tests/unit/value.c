@@ -81,7 +81,7 @@ void test_value(void)
     check(READS("d4", int32_t, INT32_MIN, "-2147483648") && READS("d8", int64_t, INT64_MIN, "-9223372036854775808"));
     check(READS("u1", uint8_t, 255, "255") && READS("u8", uint64_t, UINT64_MAX, "18446744073709551615"));
     check(READS("u16", unsigned __int128, ~(unsigned __int128)0, "340282366920938463463374607431768211455"));
-    check(READS("d16", __int128, (__int128)1 << 127, "-170141183460469231731687303715884105728"));
+    check(READS("d16", unsigned __int128, (unsigned __int128)1 << 127, "-170141183460469231731687303715884105728"));
     check(READS("x1", uint8_t, 0, "0x0") && READS("x4", uint32_t, 0xdeadbeef, "0xdeadbeef") && READS("x8", uint64_t, 0x100, "0x100"));
     check(READS("p", uint64_t, 0x7fff00001234, "0x7fff00001234"));
     check(READS("f4", float, 0.1f, "0.1") && READS("f4", float, FLT_MAX, "3.4028235e+38") && READS("f4", float, -0.0f, "-0"));
