@@ -10,51 +10,7 @@ enum {
     STACK_MAX = 1 << 20, // bytes of one goroutine's stack that are looked at
     STACK_FIRST = 8192,
     TRIES = 3,           // to read a goroutine at one moment
-    TEXT_MAX = 64 << 20, // bytes of names that are remembered
-    REASONS = 64,
 };
-
-// The functions that are active at an address; texts are in `text`, by offset, 0: none.
-struct shown_frame {
-    size_t name, file;
-    uint64_t entry;
-    unsigned line;
-    bool inlined;
-};
-
-struct shown {
-    uint64_t code;           // plus one; 0: empty
-    struct shown_frame *at;
-    size_t n, cap;
-    struct buf text;
-};
-
-struct goroutines {
-    struct goroutine_options o;
-    struct goroutine_list list;
-    struct goroutine_layout layout;
-    uint64_t reasons;
-    char reason[REASONS][40]; // read when first needed; "" not yet
-    unsigned char *stack, *again;
-    size_t room;
-    struct goroutine_frame *frames;
-    size_t n, cap;
-    bool cut;                // there are more than max_frames
-    struct shown *shown;     // by a hash of the address
-    size_t nshown, shown_room, text;
-};
-
-// Between goroutines alone: their frames point to the texts.
-static void forget_shown(struct goroutines *all)
-{
-    for (size_t i = 0; i < all->shown_room; i++) {
-        free(all->shown[i].at);
-        buf_fini(&all->shown[i].text);
-    }
-    free(all->shown);
-    all->shown = NULL;
-    all->nshown = all->shown_room = all->text = 0;
-}
 
 int goroutines_open(const struct goroutine_options *options, struct goroutines **ret)
 {
@@ -74,124 +30,11 @@ int goroutines_open(const struct goroutine_options *options, struct goroutines *
 
 void goroutines_close(struct goroutines *all)
 {
-    forget_shown(all);
+    goroutines_forget(all);
     free(all->stack);
     free(all->again);
     free(all->frames);
     free(all);
-}
-
-// --- functions -----------------------------------------------------------------
-
-struct showing {
-    const struct goroutines *all;
-    struct shown *to;
-};
-
-static size_t put_text(struct buf *b, const char *text)
-{
-    size_t at = b->len;
-    buf_add(b, text, strlen(text) + 1);
-    return at;
-}
-
-static int show_frame(const struct gosym_frame *f, void *arg)
-{
-    const struct showing *s = arg;
-    struct shown *to = s->to;
-    struct shown_frame *grown = array_grow(to->at, to->n, &to->cap, sizeof *grown);
-    if (!grown)
-        return -1;
-    to->at = grown;
-    const size_t name = put_text(&to->text, f->name), file = f->file ? put_text(&to->text, f->file) : 0;
-    to->at[to->n++] = (struct shown_frame){name, file, f->func->entry + s->all->o.bias, f->line, f->inlined};
-    return buf_ok(&to->text) < 0 || s->all->text + to->text.len <= TEXT_MAX ? buf_ok(&to->text)
-                                                                            : err_set(EPROTO, "the names are too long");
-}
-
-static struct shown *slot_of(struct shown *shown, size_t room, uint64_t code)
-{
-    size_t i = (size_t)(code * 0x9e3779b97f4a7c15 >> 32) & (room - 1); // Fibonacci hashing; the room is a power of two
-    while (shown[i].code && shown[i].code != code + 1)
-        i = (i + 1) & (room - 1);
-    return &shown[i];
-}
-
-static bool grow_shown(struct goroutines *all)
-{
-    if (all->nshown * 2 < all->shown_room)
-        return true;
-    const size_t room = all->shown_room ? all->shown_room * 2 : 256;
-    struct shown *grown = calloc(room, sizeof *grown);
-    if (!grown)
-        return false;
-    for (size_t i = 0; i < all->shown_room; i++)
-        if (all->shown[i].code)
-            *slot_of(grown, room, all->shown[i].code - 1) = all->shown[i];
-    free(all->shown);
-    all->shown = grown;
-    all->shown_room = room;
-    return true;
-}
-
-// Goroutines wait in few places: what is there is looked up once. NULL: it is no Go code.
-static const struct shown *shown_at(struct goroutines *all, uint64_t code)
-{
-    if (!grow_shown(all)) {
-        err_record(ENOMEM, "out of memory");
-        return NULL;
-    }
-    struct shown *s = slot_of(all->shown, all->shown_room, code);
-    if (s->code)
-        return s;
-    struct shown new = {.code = code + 1};
-    struct showing showing = {all, &new};
-    buf_byte(&new.text, '\0'); // 0 is no offset of a text
-    if (gosym_frames(all->o.gosym, code, show_frame, &showing) != 0) {
-        free(new.at);
-        buf_fini(&new.text);
-        return NULL;
-    }
-    *s = new;
-    all->nshown++;
-    all->text += new.text.len;
-    return s;
-}
-
-// --- frames --------------------------------------------------------------------
-
-static int add_frames(struct goroutines *all, const struct gostack *s, const struct gostack_frame *f)
-{
-    const uint64_t code = gostack_code(s, f);
-    const struct shown *shown = shown_at(all, code);
-    if (!shown)
-        return -1;
-    for (size_t i = 0; i < shown->n; i++) {
-        const struct shown_frame *at = &shown->at[i];
-        struct goroutine_frame *grown = array_grow(all->frames, all->n, &all->cap, sizeof *grown);
-        if (!grown)
-            return -1;
-        all->frames = grown;
-        if (all->n == all->o.max_frames) {
-            all->cut = true;
-            return err_set(EFBIG, "there are more frames");
-        }
-        all->frames[all->n++] =
-            (struct goroutine_frame){f->pc, f->sp, at->entry, shown->text.data + at->name,
-                                     at->file ? shown->text.data + at->file : NULL, at->line, at->inlined};
-    }
-    return 0;
-}
-
-static int walk(struct goroutines *all, const struct gostack *s, struct gostack_frame f)
-{
-    int done;
-    all->n = 0;
-    all->cut = false;
-    do
-        done = add_frames(all, s, &f) < 0 ? -1 : gostack_step(s, &f);
-    while (done > 0);
-    return done;
 }
 
 // --- one goroutine -------------------------------------------------------------
@@ -291,7 +134,7 @@ static bool frames_of_parked(struct goroutines *all, struct goroutine_header *h,
         return false;
     }
     const struct gostack s = {.gosym = all->o.gosym, .bias = all->o.bias, .read = read_copy, .arg = &copy};
-    finish(all, walk(all, &s, f), ret);
+    finish(all, goroutines_walk(all, &s, f), ret);
     return false;
 }
 
@@ -319,14 +162,14 @@ static void frames_of_running(struct goroutines *all, const struct goroutine_hea
         return;
     }
     f.innermost = f.exact = true;
-    finish(all, walk(all, &s, f), ret);
+    finish(all, goroutines_walk(all, &s, f), ret);
 }
 
 // The program's own words; checked once, and kept.
 static const char *reason_text(struct goroutines *all, unsigned reason)
 {
     uint64_t string[2];
-    char *text = reason < REASONS ? all->reason[reason] : NULL;
+    char *text = reason < GOROUTINE_REASONS ? all->reason[reason] : NULL;
     if (!all->reasons || !text || reason == 0)
         return NULL;
     if (!*text && goroutine_get(&all->o, all->reasons + reason * sizeof string, string, sizeof string) &&
@@ -378,8 +221,8 @@ int goroutines_each(struct goroutines *all, int (*fn)(const struct goroutine *g,
             return err_set(EFAULT, "the list of goroutines cannot be read");
         for (size_t k = 0; k < n; k++) {
             struct goroutine g;
-            if (all->text > TEXT_MAX / 2)
-                forget_shown(all);
+            if (all->text > GOROUTINE_TEXT_MAX / 2)
+                goroutines_forget(all);
             int done = read_goroutine(all, at[k], &g) ? fn(&g, arg) : 0;
             if (done != 0)
                 return done;

@@ -28,6 +28,41 @@ struct goroutine_list {
     uint64_t at, n;        // its array
 };
 
+enum {
+    GOROUTINE_TEXT_MAX = 64 << 20, // bytes of names that are remembered
+    GOROUTINE_REASONS = 64,
+};
+
+// The functions that are active at an address; texts are in `text`, by offset, 0: none.
+struct shown_frame {
+    size_t name, file;
+    uint64_t entry;
+    unsigned line;
+    bool inlined;
+};
+
+struct shown {
+    uint64_t code;           // plus one; 0: empty
+    struct shown_frame *at;
+    size_t n, cap;
+    struct buf text;
+};
+
+struct goroutines {
+    struct goroutine_options o;
+    struct goroutine_list list;
+    struct goroutine_layout layout;
+    uint64_t reasons;
+    char reason[GOROUTINE_REASONS][40]; // read when first needed; "" not yet
+    unsigned char *stack, *again;
+    size_t room;
+    struct goroutine_frame *frames;
+    size_t n, cap;
+    bool cut;                // there are more than max_frames
+    struct shown *shown;     // by a hash of the address
+    size_t nshown, shown_room, text;
+};
+
 /** Exactly N bytes. False: not all there. */
 bool goroutine_get(const struct goroutine_options *o, uint64_t addr, void *to, size_t n);
 bool goroutine_header(const struct goroutine_options *o, const struct goroutine_layout *l, uint64_t addr,
@@ -42,5 +77,11 @@ NODISCARD int goroutine_find(const struct goroutine_options *o, struct goroutine
 
 /** Where the program has the array of texts that waitreason counts in; 0: it is not found. */
 uint64_t goroutine_reasons(const struct goroutine_options *o);
+
+/** The frames from F up, into ALL->frames: as gostack_step at their end; ALL->cut: there are more. */
+NODISCARD int goroutines_walk(struct goroutines *all, const struct gostack *s, struct gostack_frame f);
+
+/** Forgets names, which frames point to. */
+void goroutines_forget(struct goroutines *all);
 
 #endif

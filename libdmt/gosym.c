@@ -151,18 +151,23 @@ static bool is_pclntab(struct gosym *g, uint64_t names, uint32_t name)
 
 static int open_by_section(struct gosym *g)
 {
+    enum { CANDIDATES = 256 };
     struct objfile_section s, names;
-    uint32_t n = g->obj.shnum < SECTIONS_MAX ? g->obj.shnum : SECTIONS_MAX, count = 0;
-    CLEANUP_FREE struct objfile_section *at = calloc(n, sizeof *at);
-    if (!at)
-        return err_set(ENOMEM, "out of memory");
+    const uint32_t n = g->obj.shnum < SECTIONS_MAX ? g->obj.shnum : SECTIONS_MAX;
+    struct {
+        uint32_t name;
+        uint64_t addr;
+    } at[CANDIDATES];
+    size_t count = 0;
     if (g->obj.shstrndx >= g->obj.shnum || objfile_section(&g->obj, g->obj.shstrndx, &names) < 0)
         return err_set(ENOENT, "no tables of Go");
     // First all headers, then the names: each stand together.
-    for (uint32_t i = 1; i < n && objfile_section(&g->obj, i, &s) == 0; i++)
-        if (s.type == SHT_PROGBITS && (s.flags & SHF_ALLOC) && !(s.flags & SHF_EXECINSTR) && s.name < names.size)
-            at[count++] = s;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 1; i < n && count < CANDIDATES && objfile_section(&g->obj, i, &s) == 0; i++)
+        if (s.type == SHT_PROGBITS && (s.flags & SHF_ALLOC) && !(s.flags & SHF_EXECINSTR) && s.name < names.size) {
+            at[count].name = s.name;
+            at[count++].addr = s.addr;
+        }
+    for (size_t i = 0; i < count; i++)
         if (names.offset < INT64_MAX && is_pclntab(g, names.offset, at[i].name))
             return try_at(g, at[i].addr);
     return err_set(ENOENT, "no tables of Go");

@@ -34,6 +34,7 @@ setup() {
 run_states() {
     DUMP=$BATS_TEST_TMPDIR/dump.$1 ERR=$BATS_TEST_TMPDIR/err.$1 ROWS=$BATS_TEST_TMPDIR/rows.$1
     export GOTRACEBACK=system GOGC=off # no collector's goroutine runs when we look
+    # shellcheck disable=SC2016
     spawn bash -c 'exec "$0" 2>"$1"' "$AT/$1" "$ERR"
 }
 
@@ -79,7 +80,7 @@ all_asleep() {
 # Both ways, what the program says itself.
 addresses_hold() {
     local pair name addr
-    for pair in $(tr ' ' '\n' <<<"$READY" | grep =); do
+    for pair in $(tr ' ' '\n' <<<"$READY" | grep '='); do
         name=${pair%=*} addr=${pair##*=}
         [ "$(dmt-sym -H -o addr,type "$1" "$name")" = "$addr"$'\t'function ] || { dmt-sym "$1" "$name"; return 1; }
         [ "$(dmt-sym -H -o name,value "$1" "$(printf '0x%x' $((addr + 5)))")" = "$name"$'\t'"$addr" ]
@@ -118,6 +119,7 @@ addresses_hold() {
             truncate -s $((RANDOM * RANDOM % size)) "$BATS_TEST_TMPDIR/bad"
         else
             for _ in 1 2 3 4 5 6 7 8; do # most near its beginning, where the offsets are
+                # shellcheck disable=SC2059
                 printf "\\x$(printf %x $((RANDOM % 256)))" | dd of="$BATS_TEST_TMPDIR/bad" bs=1 conv=notrunc status=none \
                     seek=$((at + (RANDOM % 2 ? RANDOM % 128 : RANDOM * RANDOM % bytes)))
             done
