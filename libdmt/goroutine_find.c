@@ -52,15 +52,15 @@ bool goroutine_lives(const struct goroutine_header *h)
            status != G_DEADEXTRA && status < G_STATES;
 }
 
-// What holds of every goroutine, whatever it does. One that runs has left nothing in its sched.
+// What holds of every goroutine at all times: one that runs has left nothing in its sched, and one that is about to
+// run is between two states.
 static bool is_goroutine(const struct goroutine_header *h)
 {
     if ((h->status & ~(unsigned)G_SCAN) >= G_STATES)
         return false;
     if (!goroutine_lives(h))
         return true;
-    return h->self == h->addr && h->low < h->high && h->high - h->low < 1ULL << 34 && h->id > 0 && h->id < 1ULL << 48 &&
-           ((h->status & ~(unsigned)G_SCAN) == G_RUNNING || (h->sp >= h->low && h->sp <= h->high));
+    return h->self == h->addr && h->low < h->high && h->high - h->low < 1ULL << 34 && h->id > 0 && h->id < 1ULL << 48;
 }
 
 /*
@@ -139,18 +139,22 @@ static bool scan(const struct goroutine_options *o, struct gosym_range r, struct
     return false;
 }
 
-int goroutine_find(const struct goroutine_options *o, struct goroutine_list *list, struct goroutine_layout *layout)
+static bool find(const struct goroutine_options *o, struct goroutine_list *list, struct goroutine_layout *layout)
 {
     uint64_t w[3];
-    if (o->allgs) {
-        *list = (struct goroutine_list){0};
-        if (goroutine_get(o, o->allgs, w, sizeof w) && is_slice(w))
-            *list = (struct goroutine_list){w[0], w[1]};
-        return list->n && is_list(o, list, layout)
-                   ? 0 : err_set(ENOENT, "its goroutines are of a version of Go that is not known");
-    }
-    if (scan(o, gosym_bss(o->gosym), list, layout) || scan(o, gosym_data(o->gosym), list, layout))
-        return 0;
+    if (!o->allgs)
+        return scan(o, gosym_bss(o->gosym), list, layout) || scan(o, gosym_data(o->gosym), list, layout);
+    if (!goroutine_get(o, o->allgs, w, sizeof w) || !is_slice(w))
+        return false;
+    *list = (struct goroutine_list){w[0], w[1]};
+    return is_list(o, list, layout);
+}
+
+int goroutine_find(const struct goroutine_options *o, struct goroutine_list *list, struct goroutine_layout *layout)
+{
+    for (int tries = o->still ? 1 : 5; tries > 0; tries--) // the list may grow, and with it move, while it is read
+        if (find(o, list, layout))
+            return 0;
     return err_set(ENOENT, "no goroutines, or of a version of Go that is not known");
 }
 

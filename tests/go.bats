@@ -63,9 +63,8 @@ all_asleep() {
     check names "$AT/pie" "$AT/pie-stripped"
 }
 
-@test "random addresses of Go programs, with symbols and without, have the functions and lines of go tool addr2line" {
+@test "random addresses of Go programs have the functions and lines of go tool addr2line" {
     n=$(scale 1000 10000)
-    check random "$n" "$AT/normal"
     check random "$n" "$AT/stripped"
     check random "$n" "$(go env GOROOT)/bin/go"
     check random "$n" "$(go env GOTOOLDIR)/compile"
