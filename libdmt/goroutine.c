@@ -34,6 +34,7 @@ void goroutines_close(struct goroutines *all)
     free(all->stack);
     free(all->again);
     free(all->frames);
+    free(all->threads);
     free(all);
 }
 
@@ -231,17 +232,54 @@ int goroutines_each(struct goroutines *all, int (*fn)(const struct goroutine *g,
     return 0;
 }
 
-int goroutines_of_thread(struct goroutines *all, pid_t tid, struct gostack *ret)
+// --- threads -------------------------------------------------------------------
+
+static int list_threads(struct goroutines *all)
 {
+    all->has_threads = true;
     for (uint64_t i = 0; i < all->list.n; i++) {
         uint64_t at;
         struct goroutine_header h;
-        if (goroutine_get(&all->o, all->list.at + i * 8, &at, sizeof at) &&
-            goroutine_header(&all->o, &all->layout, at, &h) && h.m && goroutine_lives(&h) &&
-            thread_of(all, &h) == tid) {
-            *ret = stack_of(all, &h);
+        if (!goroutine_get(&all->o, all->list.at + i * 8, &at, sizeof at) ||
+            !goroutine_header(&all->o, &all->layout, at, &h) || !goroutine_lives(&h))
+            continue;
+        const pid_t tid = thread_of(all, &h);
+        struct goroutine_thread *grown = tid ? array_grow(all->threads, all->nthreads, &all->threads_cap, sizeof *grown)
+                                             : NULL;
+        if (tid && !grown)
+            return -1;
+        if (tid) {
+            all->threads = grown;
+            all->threads[all->nthreads++] = (struct goroutine_thread){tid, h};
+        }
+    }
+    return 0;
+}
+
+int goroutines_of_thread(struct goroutines *all, pid_t tid, struct gostack *ret)
+{
+    if (!all->has_threads && list_threads(all) < 0)
+        return -1;
+    for (size_t i = 0; i < all->nthreads; i++)
+        if (all->threads[i].tid == tid) {
+            *ret = stack_of(all, &all->threads[i].g);
             return 0;
         }
+    return err_set(ENOENT, "the thread runs no goroutine now");
+}
+
+int goroutines_of_g(struct goroutines *all, uint64_t g, struct gostack *ret)
+{
+    uint64_t m, g0, gsignal, curg;
+    struct goroutine_header h;
+    // runtime/runtime2.go: g.m; m.g0 is its first field, gsignal the one behind procid.
+    if (g % 8 == 0 && g <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, g + 48, &m, sizeof m) && m && m % 8 == 0 &&
+        m <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, m, &g0, sizeof g0) &&
+        goroutine_get(&all->o, m + all->layout.procid + 8, &gsignal, sizeof gsignal) &&
+        goroutine_get(&all->o, m + all->layout.curg, &curg, sizeof curg) && (g == g0 || g == gsignal || g == curg) &&
+        curg && goroutine_header(&all->o, &all->layout, curg, &h) && h.self == curg && h.m == m && goroutine_lives(&h)) {
+        *ret = stack_of(all, &h);
+        return 0;
     }
     return err_set(ENOENT, "the thread runs no goroutine now");
 }

@@ -69,8 +69,16 @@ struct goroutine {
 NODISCARD int goroutines_each(struct goroutines *all, int (*fn)(const struct goroutine *g, void *arg), void *arg);
 
 /**
- * The goroutine of a thread, for steps from its system stack: fills RET->user. -1 with ENOENT: it has none now.
+ * The goroutine of a thread, for steps from its system stack: fills RET, `user` with it. -1 with ENOENT: it has none
+ * now. Threads are listed at the first call: for a stopped process, or a core.
  */
 NODISCARD int goroutines_of_thread(struct goroutines *all, pid_t tid, struct gostack *ret);
+
+/**
+ * The same in a few reads, for a thread that is held for a moment: G is the address of its current g, which the thread
+ * itself knows (x86_64: the word at fs_base - 8 where Go's linker made the program; r14 in Go's code of 1.17 on;
+ * aarch64: x28). What is none is refused: G may be any number.
+ */
+NODISCARD int goroutines_of_g(struct goroutines *all, uint64_t g, struct gostack *ret);
 
 #endif

@@ -28,6 +28,12 @@ struct goroutine_list {
     uint64_t at, n;        // its array
 };
 
+/** A thread that has a goroutine. */
+struct goroutine_thread {
+    pid_t tid;
+    struct goroutine_header g;
+};
+
 enum {
     GOROUTINE_TEXT_MAX = 64 << 20, // bytes of names that are remembered
     GOROUTINE_REASONS = 64,
@@ -58,6 +64,9 @@ struct goroutines {
     size_t room;
     struct goroutine_frame *frames;
     size_t n, cap;
+    bool has_threads;        // they were listed
+    struct goroutine_thread *threads;
+    size_t nthreads, threads_cap;
     bool cut;                // there are more than max_frames
     struct shown *shown;     // by a hash of the address
     size_t nshown, shown_room, text;

@@ -138,15 +138,49 @@ static int try_at(struct gosym *g, uint64_t addr)
 
 // --- where it is ---------------------------------------------------------------
 
-static bool is_pclntab(struct gosym *g, uint64_t names, uint32_t name)
+// What stands at an address that a pointer could have (Go 1.26 aligns it no further), in SIZE bytes from START on.
+static int scan(struct gosym *g, uint64_t start, uint64_t size)
 {
-    static const char *const known[] = {".gopclntab", ".data.rel.ro.gopclntab"};
+    const unsigned step = g->obj.is64 ? 8 : 4;
+    unsigned char bytes[GOSYM_PAGE];
+    for (uint64_t at = -start & (step - 1), n; at < size && size - at >= 8 && at < SCAN_MAX; at += n) {
+        n = sizeof bytes - (start + at) % sizeof bytes; // a page that is not there hides no other
+        if (n > size - at)
+            n = size - at;
+        if (gosym_get(g, start + at, bytes, n) < 0)
+            continue;
+        for (size_t k = 0; k + 4 <= n; k += step)
+            if (bytes[k + 3] == 0xff && bytes[k + 2] == 0xff && bytes[k + 1] == 0xff && bytes[k] >= 0xf0 &&
+                try_at(g, start + at + k) == 0)
+                return 0;
+    }
+    return err_set(ENOENT, "no tables of Go");
+}
+
+static int open_by_scan(struct gosym *g)
+{
+    for (size_t i = 0; i < g->nloads; i++)
+        if (!g->loads[i].exec && scan(g, g->loads[i].start, g->loads[i].filesz) == 0)
+            return 0;
+    return err_set(ENOENT, "no tables of Go");
+}
+
+// What the name of a section says of it. ld(1) puts the tables of a position-independent program together with others.
+enum section_is { IS_OTHER, IS_PCLNTAB, IS_RELRO, IS_GO };
+
+static enum section_is section_is(struct gosym *g, uint64_t name)
+{
+    static const struct {
+        const char *name;
+        enum section_is is;
+    } known[] = {{".gopclntab", IS_PCLNTAB}, {".data.rel.ro.gopclntab", IS_PCLNTAB}, {".data.rel.ro", IS_RELRO},
+                 {".noptrdata", IS_GO},      {".go.buildinfo", IS_GO},               {".go.module", IS_GO}};
     char text[sizeof ".data.rel.ro.gopclntab"] = "";
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (objfile_get(&g->obj, names + name, text, strlen(known[i]) + 1) == 0 &&
-            memcmp(text, known[i], strlen(known[i]) + 1) == 0)
-            return true;
-    return false;
+        if (objfile_get(&g->obj, name, text, strlen(known[i].name) + 1) == 0 &&
+            memcmp(text, known[i].name, strlen(known[i].name) + 1) == 0)
+            return known[i].is;
+    return IS_OTHER;
 }
 
 static int open_by_section(struct gosym *g)
@@ -156,43 +190,28 @@ static int open_by_section(struct gosym *g)
     const uint32_t n = g->obj.shnum < SECTIONS_MAX ? g->obj.shnum : SECTIONS_MAX;
     struct {
         uint32_t name;
-        uint64_t addr;
+        uint64_t addr, size;
     } at[CANDIDATES];
-    size_t count = 0;
-    if (g->obj.shstrndx >= g->obj.shnum || objfile_section(&g->obj, g->obj.shstrndx, &names) < 0)
+    size_t count = 0, relro = CANDIDATES;
+    bool go = false;
+    if (g->obj.shstrndx >= g->obj.shnum || objfile_section(&g->obj, g->obj.shstrndx, &names) < 0 ||
+        names.offset > INT64_MAX)
         return err_set(ENOENT, "no tables of Go");
     // First all headers, then the names: each stand together.
     for (uint32_t i = 1; i < n && count < CANDIDATES && objfile_section(&g->obj, i, &s) == 0; i++)
         if (s.type == SHT_PROGBITS && (s.flags & SHF_ALLOC) && !(s.flags & SHF_EXECINSTR) && s.name < names.size) {
             at[count].name = s.name;
-            at[count++].addr = s.addr;
+            at[count].addr = s.addr;
+            at[count++].size = s.size;
         }
-    for (size_t i = 0; i < count; i++)
-        if (names.offset < INT64_MAX && is_pclntab(g, names.offset, at[i].name))
+    for (size_t i = 0; i < count; i++) {
+        enum section_is is = section_is(g, names.offset + at[i].name);
+        if (is == IS_PCLNTAB)
             return try_at(g, at[i].addr);
-    return err_set(ENOENT, "no tables of Go");
-}
-
-// What stands at an address that a pointer could have (Go 1.26 aligns it no further), in the file's part of a load.
-static int open_by_scan(struct gosym *g)
-{
-    const unsigned step = g->obj.is64 ? 8 : 4;
-    for (size_t i = 0; i < g->nloads; i++) {
-        const struct gosym_load *l = &g->loads[i];
-        unsigned char bytes[GOSYM_PAGE];
-        for (uint64_t at = -l->start & (step - 1), n; at < l->filesz && l->filesz - at >= 8 && at < SCAN_MAX; at += n) {
-            n = sizeof bytes - (l->start + at) % sizeof bytes; // a page that is not there hides no other
-            if (n > l->filesz - at)
-                n = l->filesz - at;
-            if (l->exec || gosym_get(g, l->start + at, bytes, n) < 0)
-                continue;
-            for (size_t k = 0; k + 4 <= n; k += step)
-                if (bytes[k + 3] == 0xff && bytes[k + 2] == 0xff && bytes[k + 1] == 0xff && bytes[k] >= 0xf0 &&
-                    try_at(g, l->start + at + k) == 0)
-                    return 0;
-        }
+        relro = is == IS_RELRO ? i : relro;
+        go |= is == IS_GO;
     }
-    return err_set(ENOENT, "no tables of Go");
+    return go && relro < CANDIDATES ? scan(g, at[relro].addr, at[relro].size) : err_set(ENOENT, "no tables of Go");
 }
 
 static int open_at(objfile_read_fn *read, void *arg, uint64_t base, bool loaded, struct gosym **ret)

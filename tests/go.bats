@@ -23,6 +23,10 @@ setup_file() {
     go build -buildmode=pie -ldflags '-s -w' -o "$to/pie-stripped" "$at/states.go"
     go build -ldflags '-s -w' -o "$to/busy" "$at/busy.go"
     go build -ldflags '-s -w' -o "$to/moving" "$at/moving.go"
+    command -v cc >/dev/null || return 0
+    # Linked by ld: the text begins with C, and of a position-independent program the tables have no section of their own.
+    CGO_ENABLED=1 go build -ldflags '-s -w -linkmode=external' -o "$to/cgo" "$at/cgo.go"
+    CGO_ENABLED=1 go build -buildmode=pie -ldflags '-s -w' -o "$to/cgo-pie" "$at/cgo.go"
 }
 
 setup() {
@@ -141,6 +145,22 @@ addresses_hold() {
         check stacks "$DUMP" "$ROWS" "$me"
         goroutines --memory "$PID"
         check stacks "$DUMP" "$ROWS" "$me"
+    done
+}
+
+@test "goroutines in C, and in Go that C calls, of programs that ld has linked" {
+    need cc
+    for program in cgo cgo-pie; do
+        run_states "$program"
+        soon all_asleep "$PID"
+        goroutines "$PID"
+        mv "$ROWS" "$ROWS.file"
+        goroutines --memory "$PID"
+        [ "$(dmt-sym -H -s -o name,file "$PID" main.inC)" = "main.inC"$'\t'"$BATS_TEST_DIRNAME/fixtures/go/cgo.go" ]
+        kill -QUIT "$PID"
+        wait "$PID" || true
+        check quit "$ERR" "$ROWS.file"
+        check quit "$ERR" "$ROWS"
     done
 }
 

@@ -93,6 +93,8 @@ static void make(struct process *p, enum gotables_layout tables, const struct la
     put(p, g_at(2) + 48, M);
     put(p, M + l->procid, 77);
     put(p, M + l->curg, g_at(2));
+    put(p, M, g_at(3)); // its system stack's g, which is in no list
+    put(p, g_at(3) + 48, M);
     put(p, STACK + 0x280, GOTABLES_TEXT + 0x91);
     // The texts of reasons: "", two known ones.
     memcpy(p->bytes + (TEXTS - GOTABLES_BASE), "GC assist markingIO wait", 24);
@@ -210,6 +212,34 @@ static void test_steps_aarch64(void)
     check(gostack_step(&s, &f) == 0);
 }
 
+static bool user_is(const struct gostack *s)
+{
+    return s->user.low == STACK + 0x200 && s->user.high == STACK + 0x300 && s->user.bp == STACK + 0x2f0;
+}
+
+static void test_threads(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+        struct process p;
+        CLEANUP_GOSYM struct gosym *gosym = NULL;
+        CLEANUP_GOROUTINES struct goroutines *all = NULL;
+        struct gostack s = {0};
+        make(&p, GO_1_26, &layouts[i]);
+        check(gosym_open_loaded(read_process, &p, GOTABLES_BASE, &gosym) == 0);
+        const struct goroutine_options o = {.gosym = gosym, .read = read_process, .arg = &p, .still = true};
+        check(goroutines_open(&o, &all) == 0);
+        check(goroutines_of_thread(all, 77, &s) == 0 && user_is(&s) && s.gosym == gosym);
+        check(goroutines_of_thread(all, 78, &s) < 0 && err_code() == ENOENT);
+        s = (struct gostack){0};
+        check(goroutines_of_g(all, g_at(3), &s) == 0 && user_is(&s));
+        s = (struct gostack){0};
+        check(goroutines_of_g(all, g_at(2), &s) == 0 && user_is(&s));
+        check(goroutines_of_g(all, g_at(0), &s) < 0 && err_code() == ENOENT); // it waits
+        check(goroutines_of_g(all, 0, &s) < 0 && goroutines_of_g(all, UINT64_MAX, &s) < 0);
+        check(goroutines_of_g(all, M, &s) < 0 && goroutines_of_g(all, g_at(2) + 8, &s) < 0);
+    }
+}
+
 static void test_changed(void)
 {
     struct process good, p;
@@ -235,6 +265,7 @@ static void test_changed(void)
             answers += goroutines_each(all, add, &b) == 0;
             struct gostack s;
             (void)!goroutines_of_thread(all, 77, &s);
+            (void)!goroutines_of_g(all, g_at(unit_random() % 4), &s);
         }
         if (p.reads > 20000)
             check(!"no list is read for ever");
@@ -247,5 +278,6 @@ void test_goroutine(void)
     test_goroutines();
     test_steps();
     test_steps_aarch64();
+    test_threads();
     test_changed();
 }
