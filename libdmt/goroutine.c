@@ -277,7 +277,8 @@ int goroutines_of_g(struct goroutines *all, uint64_t g, struct gostack *ret)
         m <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, m, &g0, sizeof g0) &&
         goroutine_get(&all->o, m + all->layout.procid + 8, &gsignal, sizeof gsignal) &&
         goroutine_get(&all->o, m + all->layout.curg, &curg, sizeof curg) && (g == g0 || g == gsignal || g == curg) &&
-        curg && goroutine_header(&all->o, &all->layout, curg, &h) && h.self == curg && h.m == m && goroutine_lives(&h)) {
+        curg && goroutine_header(&all->o, &all->layout, curg, &h) && h.self == curg && h.m == m &&
+        goroutine_lives(&h)) {
         *ret = stack_of(all, &h);
         return 0;
     }

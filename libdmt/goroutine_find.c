@@ -167,7 +167,7 @@ static bool is_text(const struct goroutine_options *o, const uint64_t *string, c
     return string[1] == n && goroutine_get(o, string[0], bytes, n) && memcmp(bytes, text, n) == 0;
 }
 
-// runtime/runtime2.go, waitReasonStrings: an array of strings, in all versions since 1.11 with these behind an empty one.
+// runtime/runtime2.go, waitReasonStrings: an array of strings, since 1.11 with these behind an empty one.
 uint64_t goroutine_reasons(const struct goroutine_options *o)
 {
     enum { WORDS = 512 };

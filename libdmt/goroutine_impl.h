@@ -8,7 +8,7 @@
 
 enum { G_BYTES = 256 }; // of the runtime's g: all that is looked at
 
-/** Offsets in g and m. In all versions g begins with stack.lo, stack.hi; m is at 48, sched.sp, pc and g at 56, 64, 72. */
+/** Offsets in g and m. In all versions g begins with stack.lo and hi; m is at 48, sched.sp, pc and g at 56, 64, 72. */
 struct goroutine_layout {
     uint16_t bp, syscallsp, syscallpc, status, goid, reason; // in g; bp: of sched
     uint16_t procid, curg;                                   // in m

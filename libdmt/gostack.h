@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // One step up a stack of Go code: the tables give the exact size of each frame, so that nothing is guessed and no frame
-// pointer is needed (runtime/traceback.go is the model). Memory is read through a function: a copy of the stack will do.
-// What is not Go's is somebody else's: a caller in C is found, and not stepped from.
+// pointer is needed (runtime/traceback.go is the model). Memory is read through a function: a copy of the stack will
+// do. What is not Go's is somebody else's: a caller in C is found, and not stepped from.
 #ifndef DMT_GOSTACK_H
 #define DMT_GOSTACK_H
 

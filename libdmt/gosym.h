@@ -19,8 +19,9 @@ enum gosym_layout { GOSYM_1_2, GOSYM_1_16, GOSYM_1_18, GOSYM_1_20 };
 
 /**
  * The tables of an ELF file: found by the name of their section (.gopclntab, .data.rel.ro.gopclntab), where ld(1) has
- * put them into .data.rel.ro of a Go program, and in a file without section headers, by their first bytes. Addresses are those of the file. -1 with ENOENT: it has none,
- * ENOEXEC: it is no ELF file, EPROTO: it has one that is damaged, or of a layout that is not known.
+ * put them into .data.rel.ro of a Go program, and in a file without section headers, by their first bytes. Addresses
+ * are those of the file. -1 with ENOENT: it has none, ENOEXEC: it is no ELF file, EPROTO: it has one that is damaged,
+ * or of a layout that is not known.
  */
 NODISCARD int gosym_open(objfile_read_fn *read, void *arg, struct gosym **ret);
 

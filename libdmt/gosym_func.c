@@ -249,7 +249,7 @@ int gosym_spdelta(struct gosym *g, const struct gosym_func *f, uint64_t pc, uint
 
 int gosym_role(struct gosym *g, const struct gosym_func *f, enum gosym_role *ret)
 {
-    enum { TOPFRAME = 1, SPWRITE = 2 }; // funcFlag of Go 1.17 on; the names are for those before, and for what flags do not say
+    enum { TOPFRAME = 1, SPWRITE = 2 }; // funcFlag of Go 1.17 on; the names are for those before, and say more
     static const struct {
         const char *name;
         enum gosym_role role;

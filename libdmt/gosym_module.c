@@ -32,7 +32,7 @@ static uint64_t scan(struct gosym *g, const struct gosym_load *l)
         if (gosym_get(g, l->start + at, bytes, n) < 0)
             continue;
         for (size_t k = 0; k + g->ptrsize <= n; k += g->ptrsize)
-            if (memcmp(bytes + k, &g->table, g->ptrsize) == 0 && is_moduledata(g, l->start + at + k)) // little end first
+            if (memcmp(bytes + k, &g->table, g->ptrsize) == 0 && is_moduledata(g, l->start + at + k))
                 return l->start + at + k;
     }
     return 0;

@@ -111,8 +111,9 @@ static bool find_rela(struct gosym *g, uint64_t *table, uint64_t *n)
         if (p.type == 2) // PT_DYNAMIC
             dynamic = p.vaddr;
     }
-    for (unsigned i = 0; dynamic && i < DYNAMIC_MAX && gosym_get(g, dynamic + i * sizeof entry, entry, sizeof entry) == 0 &&
-                         entry[0] != 0; i++) {
+    for (unsigned i = 0; dynamic && i < DYNAMIC_MAX; i++) {
+        if (gosym_get(g, dynamic + i * sizeof entry, entry, sizeof entry) < 0 || entry[0] == 0)
+            break;
         if (entry[0] == 7) // DT_RELA
             *table = entry[1];
         if (entry[0] == 8) // DT_RELASZ

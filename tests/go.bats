@@ -24,7 +24,7 @@ setup_file() {
     go build -ldflags '-s -w' -o "$to/busy" "$at/busy.go"
     go build -ldflags '-s -w' -o "$to/moving" "$at/moving.go"
     command -v cc >/dev/null || return 0
-    # Linked by ld: the text begins with C, and of a position-independent program the tables have no section of their own.
+    # Linked by ld: the text begins with C, and the tables of a position-independent program have no section of their own.
     CGO_ENABLED=1 go build -ldflags '-s -w -linkmode=external' -o "$to/cgo" "$at/cgo.go"
     CGO_ENABLED=1 go build -buildmode=pie -ldflags '-s -w' -o "$to/cgo-pie" "$at/cgo.go"
 }

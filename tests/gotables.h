@@ -216,9 +216,10 @@ static inline void gotables_relocations(struct gotables *t, uint64_t text_at)
 
 /*
  * Fills IMAGE, of GOTABLES_SIZE bytes: the functions
- *     0x401000 main.main       frame 0, 8 at +4, 0x28 at +8, 0 at +0x30 to +0x38; /src/main.go:10, 11 at +8, 12 at +0x20
- *     0x401040 main.(*T).M     frame 0x18, 0x30 bytes, /src/main.go:20; main.in inlined from +0x10, /src/in.go:30, and in it
- *                              main.inner from +0x14 to +0x18, /src/in.go:40; the rest is its own, line 21
+ *     0x401000 main.main       frame 0, 8 at +4, 0x28 at +8, 0 at +0x30 to +0x38; /src/main.go:10, 11 at +8, 12 at
+ *                              +0x20
+ *     0x401040 main.(*T).M     frame 0x18, 0x30 bytes, /src/main.go:20; main.in inlined from +0x10, /src/in.go:30, and
+ *                              in it main.inner from +0x14 to +0x18, /src/in.go:40; the rest is its own, line 21
  *     0x401080                 no Go code
  *     0x401090 runtime.goexit  one byte, /src/asm.s:1594; the top of a stack
  */
