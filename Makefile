@@ -9,7 +9,7 @@ VERSION = 0.1.0
 # architecture: a module may include only what stands before it (`make lint` checks).
 LIB  = err num buf io esc width near cell columns tree table option cmd \
 	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands limit proccol statcol taskcol match \
-	maps reg mem refusal tracer sandbox stack target module mapcol sym symcol unwind backtrace btcol folded value location span valuecol readout poke
+	maps reg mem refusal tracer sandbox stack target module gosym gostack goroutine mapcol sym symcol unwind backtrace btcol folded value location span valuecol readout poke
 CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke dmt-bt
 
 # One program's own libraries or flags: LDLIBS_dmt-bt = -ldw, LDLIBS_unit, CFLAGS_FIXTURE.
@@ -41,11 +41,11 @@ DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutil
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev libunwind-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils libunwind
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils nodejs
-TESTS_apt    = $(TESTS) xxd fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
-TESTS_dnf    = $(TESTS) vim-common gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
+TESTS_apt    = $(TESTS) golang-go xxd fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
+TESTS_dnf    = $(TESTS) golang vim-common gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
-TESTS_apk    = $(TESTS) xxd gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
-TESTS_pacman = $(TESTS) vim gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
+TESTS_apk    = $(TESTS) go xxd gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
+TESTS_pacman = $(TESTS) go vim gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
 GET_apt      = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 GET_dnf      = dnf install -y
 GET_apk      = apk add
@@ -83,9 +83,10 @@ BINS     = $(CMDS:%=$(BUILD)/%)
 UNIT     = $(if $(UNIT_SRC),$(BUILD)/unit)
 BENCH    = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 FUZZ     = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+TOOLS    = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FIXTURES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
 OBJS     = $(patsubst %.c,$(BUILD)/%.o,$(SRC) $(UNIT_SRC) $(CMDS:%=cmd/%.c)) \
-	$(patsubst $(BUILD)/%,$(BUILD)/tests/%.o,$(BENCH) $(FUZZ))
+	$(patsubst $(BUILD)/%,$(BUILD)/tests/%.o,$(BENCH) $(FUZZ) $(TOOLS))
 
 all: $(BINS)  ## build the commands (SAN=address,undefined HARDEN=0 V=1)
 
@@ -113,8 +114,8 @@ $(LIBDMT): $(SRC:%.c=$(BUILD)/%.o) Makefile
 
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/%.o
 $(UNIT): $(UNIT_SRC:%.c=$(BUILD)/%.o)
-$(BENCH) $(FUZZ): $(BUILD)/%: $(BUILD)/tests/%.o
-$(BINS) $(UNIT) $(BENCH) $(FUZZ): $(LIBDMT)
+$(BENCH) $(FUZZ) $(TOOLS): $(BUILD)/%: $(BUILD)/tests/%.o
+$(BINS) $(UNIT) $(BENCH) $(FUZZ) $(TOOLS): $(LIBDMT)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBDMT) $(LIBS)
@@ -136,13 +137,13 @@ demo: all  ## show the commands at work
 	    'dmt-find -I make | dmt-kill --dry-run -'; do \
 	    echo "$$ $$line"; env $(TESTENV) sh -c "$$line" || exit; echo; done
 
-check: all $(UNIT) $(FIXTURES) tool-bats  ## run all tests (T=tests/ps.bats: only these)
+check: all $(UNIT) $(FIXTURES) $(TOOLS) tool-bats  ## run all tests (T=tests/ps.bats: only these)
 	@$(TESTENV) tests/tally $(BUILD)/check.tap $(if $(T),,$(UNIT)) '$(BATS)'
 
 unit: $(UNIT) $(BUILD)/fixtures/stepped  ## run the unit tests
 	@$(TESTENV) tests/tally $(BUILD)/unit.tap $(UNIT)
 
-soak: all $(UNIT) $(FIXTURES) tool-bats  ## run the long forms of the tests, then fuzz
+soak: all $(UNIT) $(FIXTURES) $(TOOLS) tool-bats  ## run the long forms of the tests, then fuzz
 	@DMT_SOAK=1 $(TESTENV) tests/tally $(BUILD)/soak.tap $(if $(T),,$(UNIT)) '$(BATS)'
 	@if command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz; \
 	    else echo 'fuzz: left out, clang is missing'; fi

@@ -47,6 +47,8 @@
 //     target    one noun, its kinds behind target_impl.h: target_live, target_core
 //   floor 5  meaning
 //     module    the mappings of one ELF file, its build-id and bias;  mapcol  the columns of a mapping
+//     gosym     Go's own tables of its code: functions, lines, frame sizes
+//     gostack   a step up a Go stack;  goroutine  all goroutines of a process, from its memory
 //     sym       modules, address to symbol and back;  symcol  the columns of a symbol
 //     unwind    frames of copied stacks;  backtrace  of all threads;  btcol  the columns of a frame;  folded  counted
 //     value     typed bytes to text and back;  location  what `sym+8` or `%rsp-16` means

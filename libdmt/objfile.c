@@ -309,6 +309,46 @@ int objfile_build_id_at(objfile_read_fn *read, void *arg, uint64_t base, unsigne
     return objfile_open_loaded(read, arg, base, &o) < 0 ? -1 : objfile_get_build_id(&o, ret, n);
 }
 
+struct build {
+    unsigned char bytes[BUILD_MAX];
+    size_t n;
+};
+
+static int take_go_build(struct objfile *o, const struct objfile_note *note, void *arg)
+{
+    enum { NT_GO_BUILD_ID = 4 };
+    struct build *b = arg;
+    if (note->type != NT_GO_BUILD_ID || strcmp(note->name, "Go") != 0 || note->size == 0 || note->size > BUILD_MAX ||
+        objfile_get(o, note->desc, b->bytes, (size_t)note->size) < 0)
+        return 0;
+    b->n = (size_t)note->size;
+    return 1;
+}
+
+static int get_build(struct objfile *o, unsigned char ret[BUILD_MAX], size_t *n)
+{
+    struct build b;
+    if (objfile_get_build_id(o, ret, n) == 0)
+        return 0;
+    if (notes_of_segments(o, take_go_build, &b) <= 0)
+        return err_set(ENOENT, "no build-id");
+    memcpy(ret, b.bytes, b.n);
+    *n = b.n;
+    return 0;
+}
+
+int objfile_build(int fd, unsigned char ret[BUILD_MAX], size_t *n)
+{
+    struct objfile o;
+    return objfile_open(objfile_read_fd, &fd, &o) < 0 ? -1 : get_build(&o, ret, n);
+}
+
+int objfile_build_at(objfile_read_fn *read, void *arg, uint64_t base, unsigned char ret[BUILD_MAX], size_t *n)
+{
+    struct objfile o;
+    return objfile_open_loaded(read, arg, base, &o) < 0 ? -1 : get_build(&o, ret, n);
+}
+
 static int take_osrel(struct objfile *o, const struct objfile_note *note, void *arg)
 {
     uint32_t words[4]; // the system, and the three

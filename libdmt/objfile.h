@@ -84,6 +84,15 @@ NODISCARD int objfile_build_id(int fd, unsigned char ret[BUILD_ID_MAX], size_t *
 NODISCARD int objfile_build_id_at(objfile_read_fn *read, void *arg, uint64_t base, unsigned char ret[BUILD_ID_MAX],
                                   size_t *n);
 
+enum { BUILD_MAX = 256 };
+
+/**
+ * What tells one build of a file from another: its build-id, else the one that Go gives its programs (a note of the
+ * name `Go`; cmd/internal/buildid of Go's source). -1 with ENOENT: neither, ENOEXEC: no ELF file.
+ */
+NODISCARD int objfile_build(int fd, unsigned char ret[BUILD_MAX], size_t *n);
+NODISCARD int objfile_build_at(objfile_read_fn *read, void *arg, uint64_t base, unsigned char ret[BUILD_MAX], size_t *n);
+
 /**
  * The oldest kernel that the program was linked for (NT_GNU_ABI_TAG, System V gABI
  * "Note Section" and the GNU extension): `3.2.0` as three numbers. -1 with ENOENT when

@@ -72,7 +72,7 @@ static int do_symbols(struct answers *a, const struct name_query *q)
                 }
             }
         }
-    return 0;
+    return go_names(m) && !(a->flags & SYM_UNDEFINED) ? go_functions(a, q ? q->text : NULL) : 0;
 }
 
 static int do_name(struct answers *a, struct packet *p)
@@ -90,9 +90,10 @@ static int one_line(uint64_t vaddr, const char *file, unsigned line, void *arg)
     struct answers *a = arg;
     for (size_t b = 0; b < a->image->nbiases; b++) {
         const struct symbol row = {.addr = vaddr + a->image->biases[b], .file = file, .line = line};
-        sym_row_put(&a->rows, 0, &row);
+        if (answer_row(a, 0, &row) < 0)
+            return -1;
     }
-    return a->rows.len >= 24576 ? answer_flush(a) : 0;
+    return 0;
 }
 
 static int do_line(struct answers *a, struct packet *p)
@@ -101,7 +102,7 @@ static int do_line(struct answers *a, struct packet *p)
     const char *file = packet_str(p);
     if (p->bad || !file || !*file)
         return err_set(EPROTO, "a bad question");
-    return a->lines ? lines_each(a->lines, file, line, one_line, a) : 0;
+    return a->lines ? lines_each(a->lines, file, line, one_line, a) : go_lines_each(a->image, file, line, one_line, a);
 }
 
 static int answer(struct image *m, uint8_t op, uint8_t flags, struct packet *p)

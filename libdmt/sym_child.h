@@ -49,7 +49,10 @@ struct image {
     size_t nbiases;
     struct symtab tabs[2];
     size_t ntabs;
+    bool has_symtab;          // one of them is a .symtab
     struct extra debug, alt;
+    struct gosym *go;         // Go's tables, once image_go has looked
+    bool go_tried;
     struct Dwfl *dwfl;        // has unpacked .gnu_debugdata
 };
 
@@ -161,6 +164,8 @@ struct answers {
 NODISCARD int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias, const struct symtab *t,
                             const GElf_Sym *sym, uint32_t shndx, const char *name);
 NODISCARD int answer_flush(struct answers *a);
+/** A row that is made. Flushes now and then. */
+NODISCARD int answer_row(struct answers *a, uint32_t index, const struct symbol *row);
 
 struct asked {
     uint64_t addr;
@@ -169,5 +174,30 @@ struct asked {
 
 /** Rows for N addresses, ascending. */
 NODISCARD int answer_addrs(struct answers *a, const struct asked *at, size_t n);
+
+// --- Go ----------------------------------------------------------------------------
+
+/** The tables that a Go program has of its own functions. NULL: it has none. */
+struct gosym *image_go(struct image *m);
+void image_go_close(struct image *m);
+
+/** Whether they are to be asked for names: a .symtab has them too, and more. */
+static inline bool go_names(const struct image *m)
+{
+    return !m->has_symtab;
+}
+
+/** A row of the Go function at ADDR: 1; 0: there is none. */
+NODISCARD int go_answer(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias);
+
+/** File, into TEXT, and line of VADDR. */
+bool go_line(struct image *m, uint64_t vaddr, struct buf *text, unsigned *line);
+
+/** Rows of all Go functions, or those called NAME. */
+NODISCARD int go_functions(struct answers *a, const char *name);
+
+/** As lines_each. */
+NODISCARD int go_lines_each(struct image *m, const char *file, unsigned line,
+                            int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg);
 
 #endif

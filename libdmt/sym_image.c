@@ -49,6 +49,7 @@ void image_close(struct image *m)
 {
     for (size_t i = 0; i < m->ntabs; i++)
         symtab_close(&m->tabs[i]);
+    image_go_close(m);
     image_mini_close(m);
     close_extra(&m->alt);
     close_extra(&m->debug);

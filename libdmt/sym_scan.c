@@ -21,11 +21,18 @@ int answer_flush(struct answers *a)
     return done;
 }
 
+int answer_row(struct answers *a, uint32_t index, const struct symbol *row)
+{
+    sym_row_put(&a->rows, index, row);
+    return a->rows.len >= 24576 ? answer_flush(a) : 0;
+}
+
 int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias, const struct symtab *t,
                   const GElf_Sym *sym, uint32_t shndx, const char *name)
 {
     struct symbol row = {.addr = addr, .found = sym != NULL};
     CLEANUP_FREE char *pretty = NULL, *cut = NULL;
+    CLEANUP_BUF struct buf file = {0};
     if (sym) {
         row.type = symtab_type(t, sym, shndx);
         row.bind = symtab_bind(sym);
@@ -35,10 +42,11 @@ int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bia
         if (!(a->flags & SYM_RAW) && (pretty = name_pretty(name)) && strlen(pretty) < SYM_NAME_MAX)
             row.pretty = pretty;
     }
-    if (a->lines && !(sym && strchr("UNAC", row.type)))
-        (void)!lines_of(a->lines, addr - bias, shndx, &row.file, &row.line);
-    sym_row_put(&a->rows, index, &row);
-    return a->rows.len >= 24576 ? answer_flush(a) : 0;
+    if ((a->flags & SYM_LINES) && !(sym && strchr("UNAC", row.type)) &&
+        !(a->lines && lines_of(a->lines, addr - bias, shndx, &row.file, &row.line)) &&
+        go_line(a->image, addr - bias, &file, &row.line))
+        row.file = buf_cstr(&file);
+    return answer_row(a, index, &row);
 }
 
 // --- by address ----------------------------------------------------------------
@@ -208,6 +216,12 @@ static int answer_place(struct answers *a, const struct asked *at, size_t n, uin
     }
     for (size_t i = 0; i < n; i++) {
         const struct candidate *c = choose(found, section, i);
+        // What Go says contains it comes before the nearest symbol that does not.
+        int done = go_names(m) && (!c || !c->sym.st_size) ? go_answer(a, at[i].index, at[i].addr, bias) : 0;
+        if (done < 0)
+            return -1;
+        if (done > 0)
+            continue;
         if (answer_symbol(a, at[i].index, at[i].addr, bias, c ? c->tab : NULL, c ? &c->sym : NULL,
                           c ? c->shndx : (uint32_t)section[i], c ? c->name : NULL) < 0)
             return -1;

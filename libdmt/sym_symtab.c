@@ -82,9 +82,9 @@ static bool add_table(struct image *m, Elf *elf, uint32_t type)
 
 int image_symtabs(struct image *m)
 {
-    if (add_table(m, m->elf, SHT_SYMTAB))
-        return 0;
-    if (m->ehdr.e_type != ET_REL && add_table(m, image_debug(m), SHT_SYMTAB))
+    m->has_symtab = add_table(m, m->elf, SHT_SYMTAB) ||
+                    (m->ehdr.e_type != ET_REL && add_table(m, image_debug(m), SHT_SYMTAB));
+    if (m->has_symtab)
         return 0;
     if (!add_table(m, m->elf, SHT_DYNSYM) && symtab_of_dynamic(m, &m->tabs[0]))
         m->ntabs = 1;

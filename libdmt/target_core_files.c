@@ -59,15 +59,15 @@ static int read_dumped(void *arg, uint64_t at, void *to, size_t n, size_t *got)
     return mem_read(&c->base.mem, at, to, n, got);
 }
 
-struct build_id {
-    unsigned char bytes[BUILD_ID_MAX];
+struct build {
+    unsigned char bytes[BUILD_MAX];
     size_t n;
 };
 
-static int check_same(const struct build_id *dumped, int fd)
+static int check_same(const struct build *dumped, int fd)
 {
-    struct build_id here;
-    if (objfile_build_id(fd, here.bytes, &here.n) < 0)
+    struct build here;
+    if (objfile_build(fd, here.bytes, &here.n) < 0)
         return err_set(EACCES, "the file here has no build-id");
     if (here.n != dumped->n || memcmp(here.bytes, dumped->bytes, here.n) != 0)
         return err_set(EACCES, "the file here is another build of it");
@@ -78,14 +78,14 @@ static int open_entry(struct core *c, const struct core_file *f, int *ret)
 {
     char path[PATH_MAX];
     const char *name = c->index.names.data + f->name;
-    struct build_id dumped;
+    struct build dumped;
     if (f->first == CORE_NONE)
         return err_set(EACCES, "its first page was not mapped: which build it was is not known");
     if (f->name_len >= sizeof path || *name != '/')
         return err_set(EACCES, "it has no path");
     if (c->opened++ >= OPENED_MAX)
         return err_set(EACCES, "%d files were opened already", OPENED_MAX);
-    if (objfile_build_id_at(read_dumped, c, c->index.files[f->first].start, dumped.bytes, &dumped.n) < 0)
+    if (objfile_build_at(read_dumped, c, c->index.files[f->first].start, dumped.bytes, &dumped.n) < 0)
         return err_set(EACCES, "the core does not say which build of it was mapped");
     memcpy(path, name, f->name_len);
     path[f->name_len] = '\0';

@@ -1,0 +1,201 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Go programs, normal, stripped (-s -w) and position-independent, against what Go's own tools and the programs say of
+# themselves: dmt-sym and dmt-peek, and (tools/goroutines) the library's goroutines and steps up a stack.
+load helpers
+
+check() {
+    need python3 readelf
+    local sum
+    sum=$(PYTHONPATH='' python3 "$BATS_TEST_DIRNAME/go.py" "$@" 3>&-) || { echo "$sum"; return 1; }
+    echo "# $sum"
+    [ -z "${DMT_SOAK:-}" ] || echo "# $*: $sum" >&3
+}
+
+# The programs, once: what the compiler makes of the library is kept beside the build.
+setup_file() {
+    command -v go >/dev/null || return 0
+    export GOCACHE=$DMT_BUILD/go-cache GO111MODULE=off GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0
+    local at=$BATS_TEST_DIRNAME/fixtures/go to=$BATS_FILE_TMPDIR
+    go build -o "$to/normal" "$at/states.go"
+    go build -ldflags '-s -w' -o "$to/stripped" "$at/states.go"
+    go build -buildmode=pie -o "$to/pie" "$at/states.go"
+    go build -buildmode=pie -ldflags '-s -w' -o "$to/pie-stripped" "$at/states.go"
+    go build -ldflags '-s -w' -o "$to/busy" "$at/busy.go"
+    go build -ldflags '-s -w' -o "$to/moving" "$at/moving.go"
+    command -v cc >/dev/null || return 0
+    # Linked by ld: the text begins with C, and the tables of a position-independent program have no section of their own.
+    CGO_ENABLED=1 go build -ldflags '-s -w -linkmode=external' -o "$to/cgo" "$at/cgo.go"
+    CGO_ENABLED=1 go build -buildmode=pie -ldflags '-s -w' -o "$to/cgo-pie" "$at/cgo.go"
+}
+
+setup() {
+    need go
+    AT=$BATS_FILE_TMPDIR
+}
+
+# run_states PROGRAM: its goroutines wait where they will.
+run_states() {
+    DUMP=$BATS_TEST_TMPDIR/dump.$1 ERR=$BATS_TEST_TMPDIR/err.$1 ROWS=$BATS_TEST_TMPDIR/rows.$1
+    export GOTRACEBACK=system GOGC=off # no collector's goroutine runs when we look
+    # shellcheck disable=SC2016
+    spawn bash -c 'exec "$0" 2>"$1"' "$AT/$1" "$ERR"
+}
+
+goroutines() {
+    "$DMT_BUILD/tools/goroutines" "$@" >"$ROWS"
+}
+
+# Asks the program for its stacks; the number of the goroutine that wrote them.
+ask_dump() {
+    tell "$DUMP"
+    answer | sed 's/^done //'
+}
+
+all_stopped() {
+    ! grep -L '^State:.T' "/proc/$1/task/"*/status | grep -q .
+}
+
+all_asleep() {
+    ! grep -L '^State:.S' "/proc/$1/task/"*/status | grep -q .
+}
+
+# --- symbols -----------------------------------------------------------------------------------
+
+@test "the functions of a stripped Go program are those of the same program with symbols, and go tool nm's" {
+    check names "$AT/normal" "$AT/stripped"
+    check names "$AT/pie" "$AT/pie-stripped"
+}
+
+@test "random addresses of Go programs have the functions and lines of go tool addr2line" {
+    n=$(scale 1000 10000)
+    check random "$n" "$AT/stripped"
+    check random "$n" "$(go env GOROOT)/bin/go"
+    check random "$n" "$(go env GOTOOLDIR)/compile"
+}
+
+@test "lines of a stripped Go program begin where go tool objdump has them" {
+    for f in main.deep main.fault main.start; do
+        check line "$AT/normal" "$AT/stripped" "$f"
+    done
+}
+
+# Both ways, what the program says itself.
+addresses_hold() {
+    local pair name addr
+    for pair in $(tr ' ' '\n' <<<"$READY" | grep '='); do
+        name=${pair%=*} addr=${pair##*=}
+        [ "$(dmt-sym -H -o addr,type "$1" "$name")" = "$addr"$'\t'function ] || { dmt-sym "$1" "$name"; return 1; }
+        [ "$(dmt-sym -H -o name,value "$1" "$(printf '0x%x' $((addr + 5)))")" = "$name"$'\t'"$addr" ]
+        [ "$(dmt-sym -s -H -o file,line "$1" "$addr")" != $'-\t-' ]
+        [ "$(dmt-peek -H -o addr -f x1 "$1" "$name,1")" = "$addr" ]
+    done
+}
+
+@test "names of a Go process, stripped and position-independent, are where the program has them; in its core too" {
+    for program in normal stripped pie pie-stripped; do
+        run_states "$program"
+        addresses_hold "$PID"
+    done
+    command -v gcore >/dev/null || return 0
+    take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
+    addresses_hold "$BATS_TEST_TMPDIR/core"
+}
+
+@test "a Go program without section headers has the same functions" {
+    cp "$AT/stripped" "$BATS_TEST_TMPDIR/bare"
+    for at in 40 58 59 60 61 62 63; do # e_shoff, e_shentsize, e_shnum, e_shstrndx
+        printf '\0\0\0\0\0\0\0\0' | dd of="$BATS_TEST_TMPDIR/bare" bs=1 seek=$at count=$((at == 40 ? 8 : 1)) conv=notrunc status=none
+    done
+    run -0 --separate-stderr readelf -SW "$BATS_TEST_TMPDIR/bare"
+    [[ $output == *"no sections"* ]]
+    [ "$(dmt-sym -o addr,size,name "$BATS_TEST_TMPDIR/bare" | sort)" = "$(dmt-sym -o addr,size,name "$AT/stripped" | sort)" ]
+}
+
+@test "cut and damaged Go programs: an answer or one line, never a crash" {
+    size=$(stat -c %s "$AT/stripped")
+    table=$(readelf -SW "$AT/stripped" | sed -n 's/.*\.gopclntab *PROGBITS *[0-9a-f]* \([0-9a-f]*\) \([0-9a-f]*\) .*/\1 \2/p')
+    at=$((16#${table% *})) bytes=$((16#${table#* }))
+    for i in $(seq "$(scale 20 2000)"); do
+        cp "$AT/stripped" "$BATS_TEST_TMPDIR/bad"
+        if ((i % 4 == 0)); then
+            truncate -s $((RANDOM * RANDOM % size)) "$BATS_TEST_TMPDIR/bad"
+        else
+            for _ in 1 2 3 4 5 6 7 8; do # most near its beginning, where the offsets are
+                # shellcheck disable=SC2059
+                printf "\\x$(printf %x $((RANDOM % 256)))" | dd of="$BATS_TEST_TMPDIR/bad" bs=1 conv=notrunc status=none \
+                    seek=$((at + (RANDOM % 2 ? RANDOM % 128 : RANDOM * RANDOM % bytes)))
+            done
+        fi
+        status=0
+        dmt-sym -s "$BATS_TEST_TMPDIR/bad" main.main 0x401234 main.start+8 states.go:60 \
+            >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+        [ "$status" -le 3 ] || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
+        ! grep -E 'crashed|took|Sanitizer' "$BATS_TEST_TMPDIR/err"
+    done
+}
+
+# --- goroutines --------------------------------------------------------------------------------
+
+@test "goroutines are those of runtime.Stack, by state, function and line: while they live, normal, stripped, PIE" {
+    for program in normal stripped pie pie-stripped; do
+        run_states "$program"
+        me=$(ask_dump)
+        goroutines "$PID"
+        check stacks "$DUMP" "$ROWS" "$me"
+        goroutines --memory "$PID"
+        check stacks "$DUMP" "$ROWS" "$me"
+    done
+}
+
+@test "goroutines in C, and in Go that C calls, of programs that ld has linked" {
+    need cc
+    for program in cgo cgo-pie; do
+        run_states "$program"
+        soon all_asleep "$PID"
+        goroutines "$PID"
+        mv "$ROWS" "$ROWS.file"
+        goroutines --memory "$PID"
+        [ "$(dmt-sym -H -s -o name,file "$PID" main.inC)" = "main.inC"$'\t'"$BATS_TEST_DIRNAME/fixtures/go/cgo.go" ]
+        kill -QUIT "$PID"
+        wait "$PID" || true
+        check quit "$ERR" "$ROWS.file"
+        check quit "$ERR" "$ROWS"
+    done
+}
+
+@test "goroutines of a stopped process and of its core, every frame of the runtime too, are those that SIGQUIT prints" {
+    for program in normal stripped pie pie-stripped; do
+        run_states "$program"
+        soon all_asleep "$PID"
+        kill -STOP "$PID"
+        soon all_stopped "$PID"
+        goroutines --still "$PID"
+        mv "$ROWS" "$ROWS.live"
+        if command -v gcore >/dev/null; then
+            take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
+            goroutines --still "$BATS_TEST_TMPDIR/core"
+        fi
+        kill -QUIT "$PID"
+        kill -CONT "$PID"
+        wait "$PID" || true
+        check quit "$ERR" "$ROWS.live"
+        if [ -e "$ROWS" ]; then
+            check quit "$ERR" "$ROWS"
+        fi
+    done
+}
+
+@test "a goroutine that runs, stopped anywhere: on its stack, on the system's, in a handler, as Go prints it" {
+    check busy "$(scale 40 600)" "$AT/busy"
+}
+
+@test "goroutines that go on while they are read have a stack of one moment, or are marked" {
+    spawn "$AT/moving"
+    ROWS=$BATS_TEST_TMPDIR/rows
+    for _ in $(seq "$(scale 20 1000)"); do
+        goroutines "$PID"
+        cat "$ROWS" >>"$ROWS.all"
+    done
+    check moving "$ROWS.all"
+}
