@@ -139,7 +139,7 @@ const struct col bt_cols[] = {
     {"function", COL_TEXT, BTCOL_NAMES, get_function, "the function, demangled"},
     {"offset", COL_ADDRESS, BTCOL_NAMES, get_offset, "of pc in the function"},
     {"object", COL_TEXT, BTCOL_NAMES, get_object, "the file that the code is from"},
-    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, cfi, sig, fp, scan, live"},
+    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, go, cfi, sig, fp, scan, live"},
     {"file", COL_TEXT, BTCOL_NAMES | BTCOL_LINES, get_file, "source file"},
     {"line", COL_ID, BTCOL_NAMES | BTCOL_LINES, get_line, "line in it"},
     {"build_id", COL_TEXT, BTCOL_BUILD_ID, get_build_id, "of the object"},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Frames of copied stacks. Call frame information is read from the modules' files by libunwind, in the sandboxed child;
-// where there is none, the frame pointer is followed if it leads to a return address, and else the stack is searched
-// for one. Each frame says by what it was found.
+// Frames of copied stacks. Go's own tables say how large the frames of Go code are; call frame information is read from
+// the modules' files by libunwind, in the sandboxed child; where there is neither, the frame pointer is followed if it
+// leads to a return address, and else the stack is searched for one. Each frame says by what it was found.
 #ifndef DMT_UNWIND_H
 #define DMT_UNWIND_H
 
@@ -10,6 +10,7 @@
 
 enum unwind_how {
     HOW_REG,               // the registers: the innermost frame
+    HOW_GO,                // the tables that a Go program has of its code
     HOW_CFI,               // call frame information
     HOW_SIG,               // the signal frame that the kernel made
     HOW_FP,                // the frame pointer

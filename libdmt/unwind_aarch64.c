@@ -7,6 +7,7 @@
 #include <string.h>
 
 // x19-x30 and sp (AAPCS64, 6.1.1), and pc.
+const int machine_link = 30;
 const uint64_t machine_saved = 0xfffULL << 19 | 1ULL << 31 | 1ULL << 32;
 
 static bool word_at(struct space *s, uint64_t addr, uint32_t *ret)

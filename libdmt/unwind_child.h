@@ -159,6 +159,7 @@ struct climb {
     struct region regions[STACK_REGIONS];
     size_t nregions;
     bool missed;           // a step wanted a byte behind a region that was cut
+    const char *why;       // STEP_END
     struct cfi_engine *engine;
 };
 
@@ -170,9 +171,10 @@ enum stepped {
     STEP_NO,               // it is not possible in this way
     STEP_DONE,
     STEP_LAST,             // nobody has called it: the thread began here
+    STEP_END,              // it has a caller that no way finds: `why`
 };
 typedef enum stepped step_fn(struct climb *w, const struct place *from, struct place *to);
-step_fn step_signal, step_cfi, step_fp, step_scan;
+step_fn step_signal, step_go, step_cfi, step_fp, step_scan;
 
 /** Whether a thread begins in the code at PC, by convention. */
 bool climb_is_first(struct climb *w, const struct place *at);
@@ -201,6 +203,9 @@ bool machine_is_thread_start(struct space *s, uint64_t pc);
 
 /** The registers that a function leaves as they were (bits): those that a caller's frame has without being told. */
 extern const uint64_t machine_saved;
+
+/** The DWARF number of the register that a call leaves the return address in; -1: it is put on the stack. */
+extern const int machine_link;
 
 /** A pointer to code as it is without what the processor has signed it with. */
 uint64_t machine_plain(uint64_t pc);

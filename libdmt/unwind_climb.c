@@ -122,6 +122,7 @@ static const struct {
     enum unwind_how how;
 } ways[] = {
     {step_signal, HOW_SIG},
+    {step_go, HOW_GO},
     {step_cfi, HOW_CFI},
     {step_fp, HOW_FP},
     {step_scan, HOW_SCAN},
@@ -187,7 +188,7 @@ static enum unwind_end follow(struct trail *t, struct place *at, size_t max, cha
     struct place next = {0};
     for (;;) {
         uint64_t pc = at->regs.at[reg_dwarf_pc], context;
-        if (at->how == HOW_CFI && machine_is_sigreturn(t->w->space, pc, &context))
+        if ((at->how == HOW_CFI || at->how == HOW_GO) && machine_is_sigreturn(t->w->space, pc, &context))
             at->exact = true; // nobody called it: the kernel has made it the return address of the handler
         if (!space_code(t->w->space, pc - !at->exact)) {
             put_frame(t, at, NULL);
@@ -203,6 +204,10 @@ static enum unwind_end follow(struct trail *t, struct place *at, size_t max, cha
         }
         if (done == STEP_LAST || (done == STEP_DONE && next.regs.at[reg_dwarf_pc] == 0))
             return UNWIND_WHOLE;
+        if (done == STEP_END) {
+            (void)snprintf(why, size, "%s", t->w->why);
+            return UNWIND_BROKEN;
+        }
         if (done == STEP_NO) {
             (void)snprintf(why, size, "no way to unwind from 0x%" PRIx64, pc);
             return UNWIND_BROKEN;

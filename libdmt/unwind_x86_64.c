@@ -7,6 +7,7 @@
 #include <string.h>
 
 // rbx, rbp, rsp, r12-r15 (psABI, figure 3.4), and the return address.
+const int machine_link = -1;
 const uint64_t machine_saved = 1 << 3 | 1 << 6 | 1 << 7 | 0xf << 12 | 1 << 16;
 
 // SDM 2A: E8 rel32; FF /2 with its forms of address: 2 to 7 bytes, and a prefix that does not matter before it.

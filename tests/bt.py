@@ -9,7 +9,7 @@ import tempfile
 
 def bt(*words, status=0):
     run = subprocess.run(["dmt-bt", *map(str, words)], capture_output=True)
-    assert run.returncode == status, (words, run.returncode, run.stderr)
+    assert status is None or run.returncode == status, (words, run.returncode, run.stderr)
     lines = run.stdout.decode().splitlines()
     head = lines[0].split("\t")
     assert all(len(line.split("\t")) == len(head) for line in lines)
@@ -133,6 +133,29 @@ def same(target, *which):
         theirs = eu_stack("-p", target) if who.startswith("eu") else gdb("-p", target)
         n = compare(ours, theirs, who, names)
     return n, sum(f[2] == "scan" for t in ours.values() for f in t)
+
+
+def go(target, program=None, main=None):
+    """The frames of a Go process are gdb's, as far as they go: gdb goes on behind the first function of a thread, and where
+    the stack is changed. PROGRAM: the same one with symbols, for gdb; MAIN: where the process has its main.main."""
+    words = []
+    if program:
+        symbols = subprocess.run(["nm", program], capture_output=True, text=True).stdout
+        there = int(re.search(r"^(\w+) T main\.main$", symbols, re.M)[1], 16)
+        words = ["-ex", f"symbol-file {program} -o {int(main, 16) - there:#x}"]
+    rows = bt(target, "-o", "tid,frame,pc,function,how,object,reason", status=None)
+    ours, theirs, n, hows = by_thread(rows), gdb("-p", target, *words), 0, {}
+    assert ours.keys() == theirs.keys(), (sorted(ours), sorted(theirs))
+    for tid, mine in ours.items():
+        want = theirs[tid][:len(mine)]
+        assert [f[0] for f in mine] == [f[0] for f in want], (tid, [(hex(f[0]), *f[1:]) for f in mine], want)
+        for f, o in zip(mine, want):
+            names = [re.sub(r"\.abi0$|\[.*", "", name or "-") for name in (f[1], o[1])]
+            assert names[0] == names[1], (tid, f, o)
+            hows[f[2]] = hows.get(f[2], 0) + 1
+        n += len(mine)
+    assert {r["reason"] for r in rows} <= {"-", "Go changes to another stack here"}, rows
+    return n, *(f"{k}={v}" for k, v in sorted(hows.items())), sum(r["reason"] != "-" for r in rows)
 
 
 def known(target, file, *hows, status=0, words=()):

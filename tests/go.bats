@@ -22,6 +22,7 @@ setup_file() {
     go build -buildmode=pie -o "$to/pie" "$at/states.go"
     go build -buildmode=pie -ldflags '-s -w' -o "$to/pie-stripped" "$at/states.go"
     go build -ldflags '-s -w' -o "$to/busy" "$at/busy.go"
+    go build -o "$to/busy-symbols" "$at/busy.go"
     go build -ldflags '-s -w' -o "$to/moving" "$at/moving.go"
     command -v cc >/dev/null || return 0
     # Linked by ld: the text begins with C, and the tables of a position-independent program have no section of their own.
@@ -133,6 +134,47 @@ addresses_hold() {
         [ "$status" -le 3 ] || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
         ! grep -E 'crashed|took|Sanitizer' "$BATS_TEST_TMPDIR/err"
     done
+}
+
+# --- stacks of threads --------------------------------------------------------------------------
+
+bt() {
+    PYTHONPATH='' python3 "$BATS_TEST_DIRNAME/bt.py" "$@" 3>&-
+}
+
+@test "threads of a Go program, normal, stripped, position-independent: the frames are gdb's, and none is guessed" {
+    need gdb nm
+    for program in normal stripped pie pie-stripped; do
+        run_states "$program"
+        soon all_asleep "$PID"
+        sum=$(bt go "$PID" "$AT/$(sed "s/^stripped/normal/; s/-stripped//" <<<"$program")" "$(grep -o 'main\.main=[^ ]*' <<<"$READY" | cut -d= -f2)")
+        echo "# $sum"
+        # No thread that waits is on a stack that it has changed to, and no frame is by anything but Go's tables.
+        [[ "$sum" =~ ^[0-9]+\ go=([0-9]+)\ reg=[0-9]+\ 0$ ]]
+        [ "${BASH_REMATCH[1]}" -ge 20 ]
+    done
+}
+
+@test "a core of a stripped Go program has the frames of the process" {
+    need gcore
+    run_states pie-stripped
+    soon all_asleep "$PID"
+    dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$PID" >"$BATS_TEST_TMPDIR/live"
+    take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
+    diff "$BATS_TEST_TMPDIR/live" <(dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$BATS_TEST_TMPDIR/core")
+    grep -P '\tmain\.main\tgo\t.*/states\.go\t' "$BATS_TEST_TMPDIR/live"
+}
+
+@test "a Go program that always runs, stopped anywhere: the frames are gdb's, or the reason is said" {
+    need gdb
+    for _ in $(seq "$(scale 6 200)"); do
+        spawn "$AT/busy-symbols"
+        kill -STOP "$PID"
+        soon all_stopped "$PID"
+        bt go "$PID" | tee -a "$BATS_TEST_TMPDIR/sums"
+        kill -KILL "$PID"
+    done
+    grep -q ' go=' "$BATS_TEST_TMPDIR/sums"
 }
 
 # --- goroutines --------------------------------------------------------------------------------

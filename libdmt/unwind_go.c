@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+//
+// In the child: the step from Go code, by the tables of its program. Where Go goes to another stack, or into C, this
+// ends: what that stack holds further up is of somebody else, and looks right.
+#include "err.h"
+#include "gostack.h"
+#include "unwind_child.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int read_bytes(void *arg, uint64_t at, void *to, size_t n, size_t *got)
+{
+    const struct bytes *b = arg;
+    *got = at < b->n ? b->n - (size_t)at : 0;
+    if (*got == 0 && n > 0)
+        return err_set(EIO, "behind its end");
+    if (*got > n)
+        *got = n;
+    memcpy(to, b->at + at, *got);
+    return 0;
+}
+
+// The file's descriptor is closed by now: the tables are read where libelf has it.
+static struct gosym *go_at(struct space *s, uint64_t pc, uint64_t *bias)
+{
+    struct code *c = space_code(s, pc);
+    struct file *f = c ? space_file(s, c, pc, bias) : NULL;
+    if (!f)
+        return NULL;
+    if (!f->image.go_tried) {
+        f->image.go_tried = true;
+        if (gosym_open(read_bytes, &f->raw, &f->image.go) < 0)
+            f->image.go = NULL;
+    }
+    return f->image.go;
+}
+
+static int read_stack(void *arg, uint64_t at, void *to, size_t n, size_t *got)
+{
+    *got = climb_read(arg, at, to, n) ? n : 0;
+    return *got == n ? 0 : err_set(EFAULT, "the stack cannot be read");
+}
+
+// The kernel has called it, to return to code that ends the handler: step_signal knows that.
+static int step_handler(const struct gostack *s, const struct gosym_func *func, struct gostack_frame *f)
+{
+    uint64_t delta, pc;
+    size_t got;
+    if (gosym_spdelta(s->gosym, func, f->pc - s->bias, &delta) < 0 || delta > UINT64_MAX - sizeof pc - f->sp ||
+        s->read(s->arg, f->sp + delta, &pc, sizeof pc, &got) < 0)
+        return -1;
+    *f = (struct gostack_frame){.pc = pc, .sp = f->sp + delta + sizeof pc};
+    return 1;
+}
+
+static int step_up(const struct gostack *s, struct gostack_frame *f)
+{
+    struct gosym_func func;
+    enum gosym_role role;
+    if (gosym_machine(s->gosym) == EM_X86_64 && gosym_func_at(s->gosym, f->pc - s->bias, &func) == 0 &&
+        gosym_role(s->gosym, &func, &role) == 0 && role == GOSYM_SIGNAL)
+        return step_handler(s, &func, f);
+    return gostack_step(s, f);
+}
+
+// No register but the frame pointer, and on machines that have one the link register, has a value that Go has kept.
+static void put_place(const struct gostack *s, const struct gostack_frame *f, struct place *to)
+{
+    to->regs.known = 1ULL << reg_dwarf_pc | 1ULL << reg_dwarf_sp;
+    to->regs.at[reg_dwarf_pc] = f->pc;
+    to->regs.at[reg_dwarf_sp] = f->sp;
+    if (f->has_bp) {
+        to->regs.known |= 1ULL << reg_dwarf_fp;
+        to->regs.at[reg_dwarf_fp] = f->bp;
+    }
+    if (f->lr && machine_link >= 0) {
+        to->regs.known |= 1ULL << machine_link;
+        to->regs.at[machine_link] = f->lr;
+    }
+    to->exact = gostack_code(s, f) == f->pc - s->bias; // also where nobody has called it: a first instruction
+}
+
+enum stepped step_go(struct climb *w, const struct place *from, struct place *to)
+{
+    struct gostack s = {.read = read_stack, .arg = w};
+    const struct frame_regs *r = &from->regs;
+    s.gosym = go_at(w->space, r->at[reg_dwarf_pc] - !from->exact, &s.bias);
+    if (!s.gosym)
+        return STEP_NO;
+    struct gostack_frame f = {
+        .pc = r->at[reg_dwarf_pc],
+        .sp = r->at[reg_dwarf_sp],
+        .bp = r->at[reg_dwarf_fp],
+        .has_bp = frame_knows(r, reg_dwarf_fp),
+        .lr = machine_link >= 0 && frame_knows(r, (unsigned)machine_link) ? r->at[machine_link] : 0,
+        .innermost = from->how == HOW_REG || from->how == HOW_SIG,
+        .exact = from->exact,
+    };
+    int done = step_up(&s, &f);
+    if (done == 0)
+        return STEP_LAST;
+    if (done < 0 && err_code() == ENOTSUP) {
+        w->why = "Go changes to another stack here";
+        return STEP_END;
+    }
+    if (done < 0)
+        return STEP_NO;
+    put_place(&s, &f, to);
+    return STEP_DONE;
+}
