@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // dmt-bt: the stacks of all threads of a process or a core file. Each thread is held only while its registers and its
-// stack are copied. It shows what the threads were doing one after the other, not all at one moment.
-#include "btcol.h"
+// stack are copied. It shows what the threads were doing one after the other, not all at one moment. Of a Go program,
+// the goroutines too.
+#include "btgo.h"
 #include "cmd.h"
 #include "err.h"
 #include "folded.h"
@@ -15,7 +16,7 @@
 enum { STOP_LIMIT_MS = 3600 * 1000, SAMPLES_MAX = 10 * 1000 * 1000 };
 
 struct bt {
-    bool first, lines, running, no_stop, live, raw_names, folded, remote_fs;
+    bool first, lines, running, no_stop, live, raw_names, folded, goroutines, remote_fs;
     uint64_t frames, max_stop, samples, interval; // max_stop, interval: milliseconds
     struct operands targets;
     // Of the run:
@@ -35,6 +36,7 @@ static const struct opt opts[] = {
     {0, "nostop", NULL, OPT_FLAG, AT(no_stop), NULL, "stop nobody: stacks of threads that wait, as far as /proc tells"},
     {0, "live", NULL, OPT_FLAG, AT(live), NULL, "unwind while the thread is held, by libunwind-ptrace: slow"},
     {0, "max-stop", "MS", OPT_UINT, AT(max_stop), NULL, "milliseconds that a thread may take to stop (1000)"},
+    {0, "goroutines", NULL, OPT_FLAG, AT(goroutines), NULL, "the goroutines of a Go program, those that wait too"},
     {0, "raw-names", NULL, OPT_FLAG, AT(raw_names), NULL, "names as in the symbol table, not demangled"},
     {0, "folded", NULL, OPT_FLAG, AT(folded), NULL, "equal stacks counted, a line each: what flame graphs are made of"},
     {0, "samples", "N", OPT_UINT, AT(samples), NULL, "with --folded: look so many times (1)"},
@@ -62,9 +64,14 @@ static int prepare(struct run *run, void *values)
         return err_set(EINVAL, "--samples and --interval are for --folded");
     if (c->folded && (c->lines || run->columns || run->sort || run->format || run->json))
         return err_set(EINVAL, "--folded is no table: not with -s, columns or formats of one");
+    if (c->goroutines && (c->first || c->live || c->running || c->folded))
+        return err_set(EINVAL, "--goroutines does not go with -1, --live, --running and --folded");
     if (c->folded)
         run->table_options.no_header = true;
-    if (c->lines)
+    if (c->goroutines)
+        run->defaults = c->lines ? "pid,goroutine,state,wait,tid,frame,pc,function,offset,object,how,file,line"
+                                 : "pid,goroutine,state,wait,tid,frame,pc,function,offset,object,how";
+    else if (c->lines)
         run->defaults = "pid,tid,frame,pc,function,offset,object,how,file,line";
     return 0;
 }
@@ -150,6 +157,36 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
     return done;
 }
 
+// --- goroutines ----------------------------------------------------------------------
+
+struct showing {
+    struct bt *c;
+    const struct operand *operand;
+    struct target *target;
+    size_t missing;
+};
+
+static int show_goroutine(struct bt_row *row, void *arg)
+{
+    struct showing *s = arg;
+    const struct goroutine *g = row->goroutine;
+    const struct maps *maps = NULL;
+    if (row->frame && (s->c->needs & BTCOL_BUILD_ID) && target_maps(s->target, &maps) == 0)
+        bt_row_set_build_id(row, s->target, maps);
+    if (row->number == 0 && btgo_is_part(g, s->c->options.max) && s->missing++ == 0) {
+        cmd_status(s->c->run, STATUS_NONE);
+        cmd_note(s->c->run, s->operand->text, "goroutine %llu: %s", (unsigned long long)g->id, g->why);
+    }
+    return cmd_row(s->c->run, row) < 0 ? 1 : 0;
+}
+
+static int show_goroutines(struct bt *c, const struct operand *o, struct target *t)
+{
+    const struct btgo_options options = {.no_stop = c->no_stop, .lines = c->needs & BTCOL_LINES, .max = c->options.max};
+    struct showing s = {c, o, t, 0};
+    return btgo_each(t, &options, show_goroutine, &s);
+}
+
 // --- counted -----------------------------------------------------------------------
 
 static int show_folded(struct bt *c, const struct operand *o, struct target *t)
@@ -193,7 +230,7 @@ static int show_operand(const struct operand *o, void *arg)
     CLEANUP_TARGET struct target *t = NULL;
     int done = target_open(&c->procs, o, &options, &t);
     if (done == 0)
-        done = c->folded ? show_folded(c, o, t) : show(c, o, t);
+        done = c->folded ? show_folded(c, o, t) : c->goroutines ? show_goroutines(c, o, t) : show(c, o, t);
     if (done < 0)
         cmd_fail(c->run, o->text);
     return done > 0;

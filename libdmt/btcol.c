@@ -18,7 +18,20 @@ static void get_pid(const void *row, struct cell *c)
 
 static void get_tid(const void *row, struct cell *c)
 {
-    cell_int(c, row_of(row)->trace->tid);
+    if (row_of(row)->trace->tid)
+        cell_int(c, row_of(row)->trace->tid);
+}
+
+static void get_goroutine(const void *row, struct cell *c)
+{
+    if (row_of(row)->goroutine)
+        cell_uint(c, row_of(row)->goroutine->id);
+}
+
+static void get_wait(const void *row, struct cell *c)
+{
+    if (row_of(row)->goroutine)
+        cell_str(c, row_of(row)->goroutine->reason);
 }
 
 static void get_frame(const void *row, struct cell *c)
@@ -47,7 +60,7 @@ static void get_function(const void *row, struct cell *c)
 static void get_offset(const void *row, struct cell *c)
 {
     const struct bt_row *r = row;
-    if (r->frame && r->name && r->name->function)
+    if (r->frame && r->name && r->name->function && r->frame->how != HOW_INLINE)
         cell_address(c, r->frame->pc - r->name->value);
 }
 
@@ -91,7 +104,9 @@ static void get_thread_name(const void *row, struct cell *c)
 static void get_state(const void *row, struct cell *c)
 {
     const struct trace *t = row_of(row)->trace;
-    if (t->state)
+    if (row_of(row)->goroutine)
+        cell_str(c, row_of(row)->goroutine->state);
+    else if (t->state)
         cell_text(c, &t->state, 1);
 }
 
@@ -139,14 +154,16 @@ const struct col bt_cols[] = {
     {"function", COL_TEXT, BTCOL_NAMES, get_function, "the function, demangled"},
     {"offset", COL_ADDRESS, BTCOL_NAMES, get_offset, "of pc in the function"},
     {"object", COL_TEXT, BTCOL_NAMES, get_object, "the file that the code is from"},
-    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, go, cfi, sig, fp, scan, live"},
+    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, go, cfi, sig, fp, scan, live, inline"},
     {"file", COL_TEXT, BTCOL_NAMES | BTCOL_LINES, get_file, "source file"},
     {"line", COL_ID, BTCOL_NAMES | BTCOL_LINES, get_line, "line in it"},
     {"build_id", COL_TEXT, BTCOL_BUILD_ID, get_build_id, "of the object"},
     {"addr", COL_ADDRESS, 0, get_addr, "pc as an address of the object's file"},
     {"cfa", COL_ADDRESS, 0, get_cfa, "canonical frame address: the stack pointer before the call"},
     {"thread_name", COL_TEXT, BTCOL_TASK, get_thread_name, "the thread's name"},
-    {"state", COL_TEXT, BTCOL_TASK, get_state, "the thread's state before it was stopped, as in ps(1)"},
+    {"state", COL_TEXT, BTCOL_TASK, get_state, "the thread's state before it was stopped, as in ps(1); a goroutine's"},
+    {"goroutine", COL_ID, 0, get_goroutine, "the number of the goroutine, with --goroutines"},
+    {"wait", COL_TEXT, 0, get_wait, "why the goroutine waits, in the program's words"},
     {"syscall", COL_TEXT, 0, get_syscall, "system call that the thread is in: number and arguments"},
     {"reason", COL_TEXT, 0, get_reason, "why the stack goes on no further, or is not there"},
     {"pause_us", COL_COUNT, 0, get_pause, "microseconds that the thread was held, at most"},

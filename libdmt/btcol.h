@@ -6,14 +6,16 @@
 
 #include "backtrace.h"
 #include "columns.h"
+#include "goroutine.h"
 #include "objfile.h"
 
 enum { BTCOL_NAMES = 1, BTCOL_LINES = 2, BTCOL_TASK = 4, BTCOL_BUILD_ID = 8 }; // needs
 
-/** A row: a frame, or a thread that has none. */
+/** A row: a frame, or a thread or a goroutine that has none. */
 struct bt_row {
     pid_t pid;
     const struct trace *trace;
+    const struct goroutine *goroutine; // NULL: the row is of a thread
     const struct frame *frame; // NULL: none
     size_t number;             // of the frame, 0: innermost
     const struct frame_names *names;

@@ -154,16 +154,36 @@ static struct gostack stack_of(const struct goroutines *all, const struct gorout
                             .user = {h->low, h->high, h->pc, h->sp, h->bp}};
 }
 
-static void frames_of_running(struct goroutines *all, const struct goroutine_header *h, struct goroutine *ret)
+// On its own stack, it ran when the registers were taken. On another it may have come to that since.
+static bool is_same_moment(struct goroutines *all, const struct goroutine_header *h, pid_t tid,
+                           const struct gostack_frame *f)
+{
+    struct goroutine_header again;
+    struct gostack_frame now;
+    if (all->o.still)
+        return true;
+    if (f->sp >= h->low && f->sp < h->high && h->high - f->sp <= GOROUTINE_HELD)
+        return goroutine_header(&all->o, &all->layout, h->addr, &again) && again.low == h->low &&
+               again.high == h->high && again.id == h->id && again.m == h->m && thread_of(all, &again) == tid;
+    return all->o.regs(tid, &now, all->o.regs_arg) == 0 && now.pc == f->pc && now.sp == f->sp && now.bp == f->bp &&
+           goroutine_header(&all->o, &all->layout, h->addr, &again) && same_header(h, &again) &&
+           thread_of(all, &again) == tid;
+}
+
+// Whether it is to be read again.
+static bool frames_of_running(struct goroutines *all, const struct goroutine_header *h, struct goroutine *ret)
 {
     struct gostack_frame f = {0};
     const struct gostack s = stack_of(all, h);
     if (!ret->tid || !all->o.regs || all->o.regs(ret->tid, &f, all->o.regs_arg) < 0) {
         ret->why = "it runs, and its thread was not stopped";
-        return;
+        return false;
     }
     f.innermost = f.exact = true;
     finish(all, goroutines_walk(all, &s, f), ret);
+    const bool same = is_same_moment(all, h, ret->tid, &f);
+    (void)all->o.regs(ret->tid, NULL, all->o.regs_arg);
+    return !same;
 }
 
 // The program's own words; checked once, and kept.
@@ -200,15 +220,19 @@ static bool read_goroutine(struct goroutines *all, uint64_t addr, struct gorouti
         ret->tid = thread_of(all, &h);
         again = false;
         if (status == G_RUNNING)
-            frames_of_running(all, &h, ret);
+            again = frames_of_running(all, &h, ret);
         else if (status == G_COPYSTACK)
             again = true;
         else
             again = frames_of_parked(all, &h, ret);
     }
     ret->changed = again;
-    if (again)
-        ret->why = "it ran while it was read";
+    if (again) {
+        ret->n = 0;
+        ret->whole = false;
+        ret->why = (h.status & ~(unsigned)G_SCAN) == G_COPYSTACK ? "its stack is being moved"
+                                                                 : "it ran while it was read";
+    }
     return true;
 }
 

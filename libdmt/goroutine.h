@@ -7,13 +7,16 @@
 //
 // Of one moment: a goroutine that does not run is read twice, its header and its stack, and given when both readings
 // are the same; so threads need not be stopped. One that ran meanwhile is marked. A goroutine that runs has its
-// registers in a thread: the caller stops that, and gives them.
+// registers in a thread, which the caller gives: with its stack, of one moment. What that stack has of others (where the
+// goroutine left its own) is believed when the registers and the header are the same before and after.
 #ifndef DMT_GOROUTINE_H
 #define DMT_GOROUTINE_H
 
 #include "gostack.h"
 
 #include <sys/types.h>
+
+enum { GOROUTINE_HELD = 128 << 10 };
 
 struct goroutines;
 
@@ -25,7 +28,10 @@ struct goroutine_options {
     uint64_t allgs;        // address of runtime.allgs; 0: to be found
     bool still;            // nothing changes: a core, or all threads are stopped
     unsigned max_frames;   // of one goroutine; 0: 1024
-    /** The registers of a stopped thread (pc, sp, bp, lr). -1: not known. NULL: of no thread. */
+    /**
+     * The registers of a thread (pc, sp, bp, lr). What READ reads from then on is, GOROUTINE_HELD bytes from sp on, of
+     * the moment that they are of, until it is called with RET NULL. -1: not known. NULL: of no thread.
+     */
     int (*regs)(pid_t tid, struct gostack_frame *ret, void *arg);
     void *regs_arg;
 };

@@ -13,7 +13,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live"};
+const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live", "inline"};
 
 struct waiting {
     size_t at, size;       // its part of a question

@@ -16,6 +16,7 @@ enum unwind_how {
     HOW_FP,                // the frame pointer
     HOW_SCAN,              // the next word of the stack that looks like a return address
     HOW_LIVE,              // libunwind-ptrace, which does not say how
+    HOW_INLINE,            // of goroutines: it is part of the frame behind it
     HOWS
 };
 extern const char *const unwind_how_names[HOWS]; // "reg", "cfi", ...

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # Go programs, normal, stripped (-s -w) and position-independent, against what Go's own tools and the programs say of
-# themselves: dmt-sym and dmt-peek, and (tools/goroutines) the library's goroutines and steps up a stack.
+# themselves: dmt-sym and dmt-peek, dmt-bt and its goroutines.
 load helpers
 
 check() {
@@ -44,7 +44,8 @@ run_states() {
 }
 
 goroutines() {
-    "$DMT_BUILD/tools/goroutines" "$@" >"$ROWS"
+    need python3
+    PYTHONPATH='' python3 "$BATS_TEST_DIRNAME/go.py" rows "$1" >"$ROWS" 3>&-
 }
 
 # Asks the program for its stacks; the number of the goroutine that wrote them.
@@ -185,8 +186,6 @@ bt() {
         me=$(ask_dump)
         goroutines "$PID"
         check stacks "$DUMP" "$ROWS" "$me"
-        goroutines --memory "$PID"
-        check stacks "$DUMP" "$ROWS" "$me"
     done
 }
 
@@ -196,14 +195,38 @@ bt() {
         run_states "$program"
         soon all_asleep "$PID"
         goroutines "$PID"
-        mv "$ROWS" "$ROWS.file"
-        goroutines --memory "$PID"
         [ "$(dmt-sym -H -s -o name,file "$PID" main.inC)" = "main.inC"$'\t'"$BATS_TEST_DIRNAME/fixtures/go/cgo.go" ]
         kill -QUIT "$PID"
         wait "$PID" || true
-        check quit "$ERR" "$ROWS.file"
         check quit "$ERR" "$ROWS"
     done
+}
+
+@test "goroutines of a core whose program is gone: by what the core has of it" {
+    need gcore
+    for program in stripped pie-stripped; do
+        cp "$AT/$program" "$BATS_TEST_TMPDIR/$program"
+        AT=$BATS_TEST_TMPDIR run_states "$program"
+        soon all_asleep "$PID"
+        echo 0x7f >"/proc/$PID/coredump_filter"
+        take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
+        rm "$BATS_TEST_TMPDIR/$program"
+        goroutines "$BATS_TEST_TMPDIR/core"
+        kill -QUIT "$PID"
+        wait "$PID" || true
+        check quit "$ERR" "$ROWS"
+    done
+}
+
+@test "goroutines: usage, and what is no Go program" {
+    local words
+    for words in -1 --live --running --folded; do
+        run -2 --separate-stderr dmt-bt --goroutines $words self
+        [[ -z $output && ${#stderr_lines[@]} = 1 ]]
+    done
+    spawn "$FIXTURES/parked"
+    run -3 --separate-stderr dmt-bt --goroutines "$PID"
+    [[ ${#stderr_lines[@]} = 1 && $stderr == *"no Go program" ]]
 }
 
 @test "goroutines of a stopped process and of its core, every frame of the runtime too, are those that SIGQUIT prints" {
@@ -212,11 +235,11 @@ bt() {
         soon all_asleep "$PID"
         kill -STOP "$PID"
         soon all_stopped "$PID"
-        goroutines --still "$PID"
+        goroutines "$PID"
         mv "$ROWS" "$ROWS.live"
         if command -v gcore >/dev/null; then
             take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
-            goroutines --still "$BATS_TEST_TMPDIR/core"
+            goroutines "$BATS_TEST_TMPDIR/core"
         fi
         kill -QUIT "$PID"
         kill -CONT "$PID"
@@ -236,7 +259,7 @@ bt() {
     spawn "$AT/moving"
     ROWS=$BATS_TEST_TMPDIR/rows
     for _ in $(seq "$(scale 20 1000)"); do
-        goroutines "$PID"
+        goroutines "$PID" 2>"$BATS_TEST_TMPDIR/missing"
         cat "$ROWS" >>"$ROWS.all"
     done
     check moving "$ROWS.all"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Go programs against what Go itself says of them.
 
-    go.py stacks DUMP ROWS [ID]   the rows of tools/goroutines are the goroutines of DUMP, which runtime.Stack wrote; but
-                                  not goroutine ID, which was writing
+    go.py rows TARGET             its goroutines, as dmt-bt shows them: the ROWS of the others
+    go.py stacks DUMP ROWS [ID]   the goroutines of ROWS are those of DUMP, which runtime.Stack wrote; but not goroutine ID,
+                                  which was writing
     go.py quit DUMP ROWS          the same of a dump that SIGQUIT made with GOTRACEBACK=system: every frame
     go.py random N FILE           N random addresses of code: functions and lines are those of go tool addr2line
     go.py names FILE STRIPPED     the functions of both are the same, and those of go tool nm
@@ -70,14 +71,36 @@ def read_dump(path):
     return found
 
 
+def rows(target):
+    columns = 'goroutine,state,wait,tid,reason,frame,pc,how,function,file,line'
+    out = subprocess.run(['dmt-bt', '--goroutines', '-H', '-o', columns, target], stdout=subprocess.PIPE, check=False)
+    if out.returncode not in (0, 1):
+        fail(f'dmt-bt: status {out.returncode}', [])
+    return out.stdout.decode()
+
+
+def split_rows(text):
+    """[(goroutine, [frames])]: goroutine is (id, state, wait, tid, reason of the last row)."""
+    found = []
+    for line in text.splitlines():
+        goid, state, wait, tid, reason, frame, _, how, function, file, number = map(unescape, line.split('\t'))
+        if frame in ('-', '0'):
+            found.append([None, []])
+        found[-1][0] = (int(goid), state, wait, tid, reason)
+        if frame != '-':
+            if len(found[-1][1]) != int(frame) or how not in ('go', 'inline'):
+                fail('a frame is missing', [line])
+            found[-1][1].append((function, file, int(number) if number != '-' else 0))
+    return found
+
+
 def read_rows(path):
+    """{id: [state or wait, frames, goroutine]}"""
     found = {}
-    for line in open(path, encoding='utf-8', errors='surrogateescape').read().splitlines():
-        f = line.split('\t')
-        if f[0] == 'G':
-            found[int(f[1])] = [f[3] if f[3] != '-' else f[2], [], f]
-        elif f[0] == 'F':
-            found[int(f[1])][1].append((f[5], f[6], int(f[7])))
+    for g, frames in split_rows(open(path, encoding='utf-8', errors='surrogateescape').read()):
+        if g[0] in found:
+            fail('a goroutine is there twice', [g])
+        found[g[0]] = [g[2] if g[2] != '-' else g[1], frames, g]
     return found
 
 
@@ -95,11 +118,11 @@ def is_system(frames):
     return bool(outer) and outer[0].startswith('runtime.') and outer[0] != 'runtime.main'
 
 
-def compare(dump, rows, every_frame, but=None):
-    theirs, ours, bad, frames = read_dump(dump), read_rows(rows), [], 0
+def compare(dump, path, every_frame, but=None):
+    theirs, ours, bad, frames = read_dump(dump), read_rows(path), [], 0
     theirs.pop(0, None)
     for goid, (state, stack, row) in sorted(ours.items()):
-        if row[5:7] != ['whole', 'same'] and goid != but and row[2] != 'running':
+        if row[4] != '-' and goid != but and row[1] != 'running':
             bad.append(f'{goid}: not whole: {row}')
         if not every_frame and is_system(stack):
             ours.pop(goid)
@@ -119,7 +142,7 @@ def compare(dump, rows, every_frame, but=None):
             bad.append(f'{goid}: Go: {state} {stack[at:at + 2]} ours: {ours[goid][0]} {mine[at:at + 2]} at {at}')
         frames += len(mine)
     if bad:
-        fail(f'{rows} differs from {dump}:', bad)
+        fail(f'{path} differs from {dump}:', bad)
     if frames == 0:
         fail(f'{dump}: nothing was compared', [])
     print(f'{len(set(theirs) & set(ours))} goroutines, {frames} frames')
@@ -139,7 +162,7 @@ def stop(pid):
 
 def kill_at(program, directory):
     """Our rows of a moment, and what Go prints of the same one."""
-    rows, dump = f'{directory}/rows', f'{directory}/dump'
+    path, dump = f'{directory}/rows', f'{directory}/dump'
     env = dict(os.environ, GOTRACEBACK='system')
     with open(dump, 'w', encoding='ascii') as err:
         child = subprocess.Popen([program], stdout=subprocess.PIPE, stderr=err, env=env)
@@ -147,12 +170,12 @@ def kill_at(program, directory):
         child.stdout.readline()
         time.sleep(random.uniform(0, 0.03))
         stop(child.pid)
-        with open(rows, 'w', encoding='ascii') as out:
-            subprocess.run([f'{os.environ["DMT_BUILD"]}/tools/goroutines', '--still', str(child.pid)], stdout=out, check=True)
-        ours = read_rows(rows)
-        running = [g for g in ours if ours[g][2][2] == 'running']
+        with open(path, 'w', encoding='ascii') as out:
+            out.write(rows(str(child.pid)))
+        ours = read_rows(path)
+        running = [g for g in ours if ours[g][2][1] == 'running']
         # The thread gets it before its next instruction: signals with small numbers come first.
-        tid = int(ours[running[0]][2][4]) if len(running) == 1 else child.pid
+        tid = int(ours[running[0]][2][3]) if len(running) == 1 else child.pid
         ctypes.CDLL(None).tgkill(child.pid, tid, signal.SIGQUIT)
         os.kill(child.pid, signal.SIGCONT)
         child.wait(60)
@@ -163,7 +186,9 @@ def kill_at(program, directory):
 
 def busy(n, program):
     bad, counts, frames = [], {}, 0
-    for _ in range(n):
+    for i in range(8 * n):
+        if i >= n and counts.get('own stack', 0) >= n / 4:
+            break
         with tempfile.TemporaryDirectory() as directory:
             ours, running, theirs = kill_at(program, directory)
         if len(running) != 1:
@@ -182,8 +207,8 @@ def busy(n, program):
                 what, same = 'at a fault', True
             elif mine[1:] == go[1:] and mine[0][:2] == go[0][:2] and '/sys_linux_' in go[0][1]:
                 same = True  # a call that the signal makes the kernel begin again
-            if row[5] != 'whole':
-                what = f'not whole: {row[7]}'
+            if row[4] != '-':
+                what = f'not whole: {row[4]}'
                 same = mine == go[:len(mine)]
             frames += len(mine)
             if not same:
@@ -194,25 +219,21 @@ def busy(n, program):
     print(f'{frames} frames the same; {counts}')
 
 
-def moving(rows):
-    stacks, counts, bad = [], {}, []
-    for text in open(rows, encoding='ascii').read().splitlines():
-        f = text.split('\t')
-        if f[0] == 'G':
-            stacks.append((f, []))
-        elif f[0] == 'F':
-            if not f[5].startswith('main.main.func'):  # what the compiler puts before a call with arguments
-                stacks[-1][1].append(f[5].removeprefix('main.'))
+def moving(path):
+    counts, bad = {}, []
     waits = ['runtime.gopark', 'runtime.chanrecv', 'runtime.chanrecv1', 'receive']
     known = [waits + ['inLeft'] * 4 + ['left', 'turn', 'runtime.goexit'], waits + ['right', 'turn', 'runtime.goexit']]
-    for row, stack in stacks:
-        if 'turn' not in stack and row[6] == 'same' and row[2] != 'running':
+    for row, frames in split_rows(open(path, encoding='ascii').read()):
+        # main.main.func: what the compiler puts before a call with arguments
+        stack = [f[0].removeprefix('main.') for f in frames if not f[0].startswith('main.main.func')]
+        changed = row[4] == 'it ran while it was read'
+        if 'turn' not in stack and not changed and row[1] != 'running':
             continue  # the runtime's, or main
-        what = row[6] if row[6] != 'same' else row[2]
+        what = 'changed' if changed else row[1]
         counts[what] = counts.get(what, 0) + 1
-        if row[6] == 'same' and row[2] == 'waiting' and (stack not in known or row[5] != 'whole'):
+        if not changed and row[1] == 'waiting' and (stack not in known or row[4] != '-'):
             bad.append((row, stack))
-        if row[6] != 'same' and stack:
+        if changed and stack:
             bad.append((row, stack))
     if bad or counts.get('waiting', 0) < 100:
         fail(f'{counts}', bad)
@@ -298,7 +319,9 @@ def line(path, target, name):
 
 def main():
     verb, args = sys.argv[1], sys.argv[2:]
-    if verb == 'stacks':
+    if verb == 'rows':
+        print(rows(args[0]), end='')
+    elif verb == 'stacks':
         compare(args[0], args[1], False, int(args[2]) if len(args) > 2 else None)
     elif verb == 'quit':
         compare(args[0], args[1], True)

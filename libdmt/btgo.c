@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "btgo.h"
+
+#include "err.h"
+#include "module.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+struct reading {
+    struct target *target;
+    const struct btgo_options *options;
+    const struct maps *maps;
+    struct gosym *gosym;
+    uint64_t bias;
+    int file;              // that has the tables
+    struct goroutines *all;
+    struct stack held;     // what was copied of a thread that runs
+    bool has_held;
+    int (*fn)(struct bt_row *row, void *arg);
+    void *arg;
+};
+
+// --- its tables --------------------------------------------------------------------
+
+static int read_target(void *arg, uint64_t at, void *to, size_t n, size_t *got)
+{
+    return target_read(arg, at, to, n, got);
+}
+
+static bool has_runtime(struct gosym *g)
+{
+    return gosym_bss(g).end != 0;
+}
+
+// The file of a module, or what is mapped of it where the file cannot be had.
+static bool open_tables(struct reading *r, const struct mapping *m)
+{
+    struct module module;
+    module_read(r->target, r->maps, m, &module);
+    r->bias = module.bias;
+    if (module.has_bias && target_open_file(r->target, m, &r->file) == 0) {
+        if (gosym_open(objfile_read_fd, &r->file, &r->gosym) == 0 && has_runtime(r->gosym))
+            return true;
+    } else if (r->bias = 0, gosym_open_loaded(read_target, r->target, m->start, &r->gosym) == 0 &&
+               has_runtime(r->gosym)) {
+        return true;
+    }
+    if (r->gosym)
+        gosym_close(r->gosym);
+    if (r->file >= 0)
+        close(r->file);
+    r->gosym = NULL;
+    r->file = -1;
+    return false;
+}
+
+static int find_tables(struct reading *r)
+{
+    for (size_t i = 0; i < r->maps->n; i++) {
+        const struct mapping *m = &r->maps->at[i];
+        if (m->offset == 0 && m->name_len > 0 && maps_name(r->maps, m)[0] == '/' && open_tables(r, m))
+            return 0;
+    }
+    return err_set(ENOENT, "it is no Go program");
+}
+
+// --- what it is read by --------------------------------------------------------------
+
+// The stack of a thread that was held is what it was then.
+static int read_moment(void *arg, uint64_t at, void *to, size_t n, size_t *got)
+{
+    struct reading *r = arg;
+    for (size_t i = 0; r->has_held && i < r->held.nregions; i++) {
+        const struct stack_region *s = &r->held.regions[i];
+        if (at < s->base || at - s->base >= s->size || n > s->size - (at - s->base))
+            continue;
+        memcpy(to, r->held.bytes.data + s->at + (at - s->base), n);
+        *got = n;
+        return 0;
+    }
+    return target_read(r->target, at, to, n, got);
+}
+
+static int hold_thread(pid_t tid, struct gostack_frame *ret, void *arg)
+{
+    enum { LINK_AARCH64 = 30 };
+    struct reading *r = arg;
+    const struct stack_want want = {.window = STACK_WINDOW};
+    r->has_held = false;
+    if (!ret)
+        return 0;
+    if (target_stack(r->target, tid, &want, &r->held) < 0)
+        return -1;
+    r->has_held = true;
+    *ret = (struct gostack_frame){.pc = reg_pc(&r->held.regs), .sp = reg_sp(&r->held.regs),
+                                  .bp = reg_fp(&r->held.regs), .has_bp = true};
+    if (gosym_machine(r->gosym) == EM_AARCH64)
+        ret->lr = reg_dwarf_get(&r->held.regs, LINK_AARCH64);
+    return 0;
+}
+
+// --- rows ------------------------------------------------------------------------------
+
+static size_t put_text(struct buf *b, const char *text, size_t n)
+{
+    const size_t at = b->len;
+    buf_add(b, text, n);
+    buf_byte(b, '\0');
+    return at + 1;
+}
+
+static int show_frame(struct reading *r, struct bt_row *row, const struct goroutine_frame *f)
+{
+    CLEANUP_FRAME_NAMES struct frame_names names = {0};
+    const struct mapping *m = maps_find(r->maps, f->pc);
+    struct frame_name name = {.addr = f->pc, .value = f->entry, .line = f->line};
+    const struct frame frame = {
+        .pc = f->pc,
+        .addr = f->pc - r->bias,
+        .has_addr = r->file >= 0,
+        .how = f->inlined ? HOW_INLINE : HOW_GO,
+    };
+    name.function = put_text(&names.text, f->name, strlen(f->name));
+    if (m)
+        name.object = put_text(&names.text, maps_name(r->maps, m), m->name_len);
+    if (f->file && r->options->lines)
+        name.file = put_text(&names.text, f->file, strlen(f->file));
+    if (buf_ok(&names.text) < 0)
+        return -1;
+    row->frame = &frame;
+    row->names = &names;
+    row->name = &name;
+    return r->fn(row, r->arg);
+}
+
+static int show(const struct goroutine *g, void *arg)
+{
+    struct reading *r = arg;
+    const struct trace thread = {.tid = g->tid, .pause = r->held.pause};
+    struct bt_row row = {.pid = target_pid(r->target), .trace = &thread, .goroutine = g};
+    int done = 0;
+    r->held.pause = 0;
+    if (g->n == 0) {
+        row.reason = g->why;
+        return r->fn(&row, r->arg);
+    }
+    for (size_t i = 0; i < g->n && done == 0; i++) {
+        row.number = i;
+        row.reason = i + 1 == g->n && btgo_is_part(g, r->options->max) ? g->why : NULL;
+        done = show_frame(r, &row, &g->frames[i]);
+    }
+    return done;
+}
+
+bool btgo_is_part(const struct goroutine *g, size_t max)
+{
+    return !g->whole && g->n < max;
+}
+
+static int read_all(struct reading *r)
+{
+    if (target_maps(r->target, &r->maps) < 0 || find_tables(r) < 0)
+        return -1;
+    const struct goroutine_options o = {
+        .gosym = r->gosym,
+        .bias = r->bias,
+        .read = read_moment,
+        .arg = r,
+        .still = target_is_core(r->target),
+        .max_frames = (unsigned)r->options->max,
+        .regs = r->options->no_stop ? NULL : hold_thread,
+        .regs_arg = r,
+    };
+    return goroutines_open(&o, &r->all) < 0 ? -1 : goroutines_each(r->all, show, r);
+}
+
+int btgo_each(struct target *t, const struct btgo_options *options, int (*fn)(struct bt_row *row, void *arg), void *arg)
+{
+    struct reading r = {.target = t, .options = options, .file = -1, .fn = fn, .arg = arg};
+    int done = read_all(&r);
+    goroutines_close_ptr(&r.all);
+    gosym_close_ptr(&r.gosym);
+    if (r.file >= 0)
+        close(r.file);
+    stack_fini(&r.held);
+    return done;
+}
