@@ -111,10 +111,11 @@ static size_t put_text(struct buf *b, const char *text, size_t n)
     return at + 1;
 }
 
-static int show_frame(struct reading *r, struct bt_row *row, const struct goroutine_frame *f)
+static int show_frame(struct reading *r, const struct bt_row *of, const struct goroutine_frame *f)
 {
     CLEANUP_FRAME_NAMES struct frame_names names = {0};
     const struct mapping *m = maps_find(r->maps, f->pc);
+    struct bt_row row = *of;
     struct frame_name name = {.addr = f->pc, .value = f->entry, .line = f->line};
     const struct frame frame = {
         .pc = f->pc,
@@ -129,10 +130,10 @@ static int show_frame(struct reading *r, struct bt_row *row, const struct gorout
         name.file = put_text(&names.text, f->file, strlen(f->file));
     if (buf_ok(&names.text) < 0)
         return -1;
-    row->frame = &frame;
-    row->names = &names;
-    row->name = &name;
-    return r->fn(row, r->arg);
+    row.frame = &frame;
+    row.names = &names;
+    row.name = &name;
+    return r->fn(&row, r->arg);
 }
 
 static int show(const struct goroutine *g, void *arg)
