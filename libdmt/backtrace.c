@@ -2,6 +2,7 @@
 #include "backtrace.h"
 
 #include "err.h"
+#include "gotarget.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ static int collect_live(struct collecting *c, size_t i)
 {
     struct trace *t = &c->b->traces[i];
     struct live_trace l = {c, i};
-    const struct stack_want asleep = {STACK_WINDOW, true, true};
+    const struct stack_want asleep = {.window = STACK_WINDOW, .no_stop = true, .task = true};
     if (c->options->task || c->options->running) {
         (void)!target_stack(c->target, t->tid, &asleep, &c->stack); // for what /proc says of it
         take_task(t, &c->stack);
@@ -162,6 +163,76 @@ static int collect_deep(struct collecting *c)
             return -1;
     c->want.window = STACK_WINDOW;
     return 0;
+}
+
+// --- Go's other stacks -------------------------------------------------------------
+
+struct user_finding {
+    struct target *target;
+    struct goroutines *all;
+};
+
+static bool is_user(const struct user_finding *f, uint64_t g, struct stack_user *ret)
+{
+    struct gostack s;
+    if (goroutines_of_g(f->all, g, &s) < 0)
+        return false;
+    *ret = (struct stack_user){s.user.low, s.user.high, s.user.pc, s.user.sp, s.user.bp};
+    return true;
+}
+
+static uint64_t reg_of(const struct stack *s, const char *name)
+{
+    unsigned char bytes[REG_BYTES_MAX] = {0};
+    const struct reg *reg = reg_find(name, strlen(name));
+    uint64_t value = 0;
+    if (reg && reg_get(&s->regs, reg, bytes) == 0)
+        memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+// The thread has its g in thread-local storage, where Go's linker has made the program, or in a register.
+static void find_user(struct stack *s, void *arg)
+{
+    const struct user_finding *f = arg;
+    const uint64_t tls = reg_of(s, "fs_base");
+    uint64_t g = 0;
+    size_t got = 0;
+    if (tls && (target_read(f->target, tls - sizeof g, &g, sizeof g, &got) < 0 || got != sizeof g))
+        g = 0;
+    if (!is_user(f, g, &s->user) && !is_user(f, reg_of(s, "r14"), &s->user))
+        (void)is_user(f, reg_of(s, "x28"), &s->user);
+}
+
+static int collect_users(struct collecting *c, struct goroutines *all)
+{
+    struct user_finding f = {c->target, all};
+    int done = 0;
+    c->want.find_user = find_user;
+    c->want.arg = &f;
+    for (size_t i = 0; i < c->b->n && done == 0; i++)
+        if (c->b->traces[i].end == UNWIND_SWITCHED)
+            done = collect(c, i);
+    if (done == 0)
+        done = run(c);
+    c->want.find_user = NULL;
+    return done;
+}
+
+// Those that are on a stack of Go's runtime: once more, with the stack that they have left.
+static int collect_switched(struct collecting *c)
+{
+    struct gotarget go;
+    bool any = false;
+    for (size_t i = 0; i < c->b->n; i++)
+        any |= c->b->traces[i].end == UNWIND_SWITCHED;
+    if (!any || c->options->by != BACKTRACE_COPY || gotarget_open(c->target, &go) < 0)
+        return 0;
+    CLEANUP_GOROUTINES struct goroutines *all = NULL;
+    const struct goroutine_options o = {.gosym = go.gosym, .bias = go.bias, .read = gotarget_read, .arg = c->target};
+    int done = goroutines_open(&o, &all) < 0 ? 0 : collect_users(c, all);
+    gotarget_close(&go);
+    return done;
 }
 
 // Code that was mapped after the mappings were read: they are read anew, and those threads again.
@@ -216,7 +287,8 @@ static int collect_all(struct collecting *c)
             return -1;
         if (b->n == before)
             break;
-        if (collect_from(c, before) < 0 || collect_deep(c) < 0 || collect_stray(c) < 0)
+        if (collect_from(c, before) < 0 || collect_deep(c) < 0 || collect_stray(c) < 0 ||
+            collect_switched(c) < 0)
             return -1;
         qsort(b->traces, b->n, sizeof *b->traces, by_tid);
         if (target_is_core(c->target) || c->options->one_thread)
@@ -233,7 +305,9 @@ int backtrace_collect(struct target *t, const struct backtrace_options *options,
         .options = options,
         .unwinder = *u,
         .b = ret,
-        .want = {STACK_WINDOW, options->by == BACKTRACE_NO_STOP, options->task || options->running},
+        .want = {.window = STACK_WINDOW,
+                 .no_stop = options->by == BACKTRACE_NO_STOP,
+                 .task = options->task || options->running},
     };
     *ret = (struct backtrace){0};
     int done = c.unwinder ? 0 : unwind_open(t, &c.unwinder);

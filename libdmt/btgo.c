@@ -2,7 +2,7 @@
 #include "btgo.h"
 
 #include "err.h"
-#include "module.h"
+#include "gotarget.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -12,59 +12,13 @@ struct reading {
     struct target *target;
     const struct btgo_options *options;
     const struct maps *maps;
-    struct gosym *gosym;
-    uint64_t bias;
-    int file;              // that has the tables
+    struct gotarget go;
     struct goroutines *all;
     struct stack held;     // what was copied of a thread that runs
     bool has_held;
     int (*fn)(struct bt_row *row, void *arg);
     void *arg;
 };
-
-// --- its tables --------------------------------------------------------------------
-
-static int read_target(void *arg, uint64_t at, void *to, size_t n, size_t *got)
-{
-    return target_read(arg, at, to, n, got);
-}
-
-static bool has_runtime(struct gosym *g)
-{
-    return gosym_bss(g).end != 0;
-}
-
-// The file of a module, or what is mapped of it where the file cannot be had.
-static bool open_tables(struct reading *r, const struct mapping *m)
-{
-    struct module module;
-    module_read(r->target, r->maps, m, &module);
-    r->bias = module.bias;
-    if (module.has_bias && target_open_file(r->target, m, &r->file) == 0) {
-        if (gosym_open(objfile_read_fd, &r->file, &r->gosym) == 0 && has_runtime(r->gosym))
-            return true;
-    } else if (r->bias = 0, gosym_open_loaded(read_target, r->target, m->start, &r->gosym) == 0 &&
-               has_runtime(r->gosym)) {
-        return true;
-    }
-    if (r->gosym)
-        gosym_close(r->gosym);
-    if (r->file >= 0)
-        close(r->file);
-    r->gosym = NULL;
-    r->file = -1;
-    return false;
-}
-
-static int find_tables(struct reading *r)
-{
-    for (size_t i = 0; i < r->maps->n; i++) {
-        const struct mapping *m = &r->maps->at[i];
-        if (m->offset == 0 && m->name_len > 0 && maps_name(r->maps, m)[0] == '/' && open_tables(r, m))
-            return 0;
-    }
-    return err_set(ENOENT, "it is no Go program");
-}
 
 // --- what it is read by --------------------------------------------------------------
 
@@ -96,7 +50,7 @@ static int hold_thread(pid_t tid, struct gostack_frame *ret, void *arg)
     r->has_held = true;
     *ret = (struct gostack_frame){.pc = reg_pc(&r->held.regs), .sp = reg_sp(&r->held.regs),
                                   .bp = reg_fp(&r->held.regs), .has_bp = true};
-    if (gosym_machine(r->gosym) == EM_AARCH64)
+    if (gosym_machine(r->go.gosym) == EM_AARCH64)
         ret->lr = reg_dwarf_get(&r->held.regs, LINK_AARCH64);
     return 0;
 }
@@ -119,8 +73,8 @@ static int show_frame(struct reading *r, const struct bt_row *of, const struct g
     struct frame_name name = {.addr = f->pc, .value = f->entry, .line = f->line};
     const struct frame frame = {
         .pc = f->pc,
-        .addr = f->pc - r->bias,
-        .has_addr = r->file >= 0,
+        .addr = f->pc - r->go.bias,
+        .has_addr = r->go.file >= 0,
         .how = f->inlined ? HOW_INLINE : HOW_GO,
     };
     name.function = put_text(&names.text, f->name, strlen(f->name));
@@ -162,11 +116,11 @@ bool btgo_is_part(const struct goroutine *g, size_t max)
 
 static int read_all(struct reading *r)
 {
-    if (target_maps(r->target, &r->maps) < 0 || find_tables(r) < 0)
+    if (target_maps(r->target, &r->maps) < 0 || gotarget_open(r->target, &r->go) < 0)
         return -1;
     const struct goroutine_options o = {
-        .gosym = r->gosym,
-        .bias = r->bias,
+        .gosym = r->go.gosym,
+        .bias = r->go.bias,
         .read = read_moment,
         .arg = r,
         .still = target_is_core(r->target),
@@ -179,12 +133,10 @@ static int read_all(struct reading *r)
 
 int btgo_each(struct target *t, const struct btgo_options *options, int (*fn)(struct bt_row *row, void *arg), void *arg)
 {
-    struct reading r = {.target = t, .options = options, .file = -1, .fn = fn, .arg = arg};
+    struct reading r = {.target = t, .options = options, .fn = fn, .arg = arg};
     int done = read_all(&r);
     goroutines_close_ptr(&r.all);
-    gosym_close_ptr(&r.gosym);
-    if (r.file >= 0)
-        close(r.file);
+    gotarget_close(&r.go);
     stack_fini(&r.held);
     return done;
 }

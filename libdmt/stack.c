@@ -107,12 +107,16 @@ static bool copy_interrupted(struct stack *s, const struct maps *maps, stack_rea
     return false;
 }
 
-int stack_copy(struct stack *s, const struct maps *maps, size_t window, stack_read_fn *read, void *arg)
+int stack_copy(struct stack *s, const struct maps *maps, const struct stack_want *want, stack_read_fn *read, void *arg)
 {
     s->nregions = 0;
     s->bytes.len = 0;
-    if (copy_region(s, maps, reg_sp(&s->regs), window, read, arg) < 0)
+    if (copy_region(s, maps, reg_sp(&s->regs), want->window, read, arg) < 0)
         return -1;
+    if (want->find_user)
+        want->find_user(s, want->arg);
+    if (s->user.high && !has_addr(s, s->user.sp))
+        (void)!copy_region(s, maps, s->user.sp, STACK_WINDOW, read, arg);
     while (s->nregions < STACK_REGIONS && copy_interrupted(s, maps, read, arg))
         ;
     return 0;

@@ -23,6 +23,11 @@ struct stack_region {
     bool cut;              // more is mapped behind it
 };
 
+/** The stack that a thread of Go has left for its runtime's, and where. HIGH 0: not known. */
+struct stack_user {
+    uint64_t low, high, pc, sp, bp;
+};
+
 struct stack {
     pid_t tid;
     struct regs regs;      // gp
@@ -30,6 +35,7 @@ struct stack {
     struct stack_region regions[STACK_REGIONS];
     size_t nregions;
     struct buf bytes;
+    struct stack_user user;
     uint64_t pause;        // nanoseconds that the thread was held, at most; 0: it was not
     bool has_call;         // it is in a system call, or on its way out of one
     int64_t call;
@@ -44,6 +50,8 @@ struct stack_want {
     size_t window;         // STACK_WINDOW to STACK_WINDOW_MAX
     bool no_stop;          // never stop it: only a thread that sleeps in a system call has a stack then
     bool task;             // state and name too
+    void (*find_user)(struct stack *s, void *arg); // fills `user`, while the thread is held; NULL: nobody does
+    void *arg;
 };
 
 void stack_fini(struct stack *s);
@@ -59,7 +67,7 @@ typedef int stack_read_fn(void *arg, uint64_t addr, void *to, size_t n, size_t *
  * Copies what the registers of S lead to. Allocates nothing, so that it may be done while the thread is held. -1 with
  * ENOENT: the stack pointer is in no mapping of MAPS; or the error of READ.
  */
-NODISCARD int stack_copy(struct stack *s, const struct maps *maps, size_t window, stack_read_fn *read, void *arg);
+NODISCARD int stack_copy(struct stack *s, const struct maps *maps, const struct stack_want *want, stack_read_fn *read, void *arg);
 
 /** The values of /proc/PID/task/TID/syscall (proc(5)). -1 with EBUSY: it runs; EPROTO. Pure. */
 NODISCARD int stack_parse_syscall(const char *text, struct stack *ret, uint64_t *sp, uint64_t *pc);

@@ -126,7 +126,7 @@ static int core_stack(struct target *t, pid_t tid, const struct stack_want *want
     if (target_maps(t, &maps) < 0 || core_regs(t, tid, 1u << REGS_GP, &ret->regs) < 0)
         return -1;
     ret->has_call = reg_syscall(&ret->regs, &ret->call, ret->args);
-    return stack_copy(ret, maps, want->window, read_stack, t);
+    return stack_copy(ret, maps, want, read_stack, t);
 }
 
 static const struct target_kind core_kind = {

@@ -55,7 +55,7 @@ static uint64_t now(void)
 }
 
 // Held, the number TID is that thread's alone: now its process can be compared with the one that was opened.
-static int collect(struct live *l, const struct tracee *tracee, size_t window, struct stack *ret)
+static int collect(struct live *l, const struct tracee *tracee, const struct stack_want *want, struct stack *ret)
 {
     char path[32];
     (void)snprintf(path, sizeof path, "task/%d", tracee->tid);
@@ -63,16 +63,16 @@ static int collect(struct live *l, const struct tracee *tracee, size_t window, s
         return err_set(ESRCH, "no such thread");
     if (tracer_regs(tracee, 1u << REGS_GP, &ret->regs) < 0)
         return -1;
-    return stack_copy(ret, &l->looked, window, read_stack, l);
+    return stack_copy(ret, &l->looked, want, read_stack, l);
 }
 
-static int stop_and_collect(struct live *l, pid_t tid, size_t window, struct stack *ret)
+static int stop_and_collect(struct live *l, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     struct tracee tracee;
     if (tracer_stop(l->base.pid, tid, l->base.options.max_stop, &tracee) < 0)
         return -1;
     const uint64_t since = tracee.since;
-    int done = collect(l, &tracee, window, ret);
+    int done = collect(l, &tracee, want, ret);
     tracer_release(&tracee);
     ret->pause += now() - since;
     ret->has_call = done == 0 && reg_syscall(&ret->regs, &ret->call, ret->args);
@@ -87,7 +87,7 @@ static uint64_t switches(const struct live *l, pid_t tid, struct buf *text)
 }
 
 // A thread that has not been scheduled meanwhile has not moved.
-static int collect_asleep(struct live *l, pid_t tid, size_t window, struct stack *ret)
+static int collect_asleep(struct live *l, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     CLEANUP_BUF struct buf text = {0};
     uint64_t sp, pc, before = switches(l, tid, &text);
@@ -100,7 +100,7 @@ static int collect_asleep(struct live *l, pid_t tid, size_t window, struct stack
     ret->few_regs = true;
     reg_dwarf_put(&ret->regs, reg_dwarf_sp, sp);
     reg_dwarf_put(&ret->regs, reg_dwarf_pc, pc);
-    if (stack_copy(ret, &l->looked, window, read_stack, l) < 0)
+    if (stack_copy(ret, &l->looked, want, read_stack, l) < 0)
         return -1;
     if (before == UINT64_MAX || switches(l, tid, &text) != before)
         return err_set(EBUSY, "it ran while it was looked at: without stopping it, its stack is not known");
@@ -115,8 +115,8 @@ int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struc
     if (live_open_mem(l) < 0 || (l->looked.n == 0 && live_look(l) < 0))
         return -1;
     for (bool again = false;; again = true) {
-        int done = want->no_stop ? collect_asleep(l, tid, want->window, ret)
-                                 : stop_and_collect(l, tid, want->window, ret);
+        int done = want->no_stop ? collect_asleep(l, tid, want, ret)
+                                 : stop_and_collect(l, tid, want, ret);
         // A stack that is younger than the mappings that were read.
         if (done == 0 || err_code() != ENOENT || again || live_look(l) < 0)
             return done;

@@ -195,6 +195,9 @@ int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
     packet_put_u32(b, index);
     packet_put_u32(b, reg_dwarf_count);
     packet_put_u32(b, (uint32_t)s->nregions);
+    const uint64_t user[] = {s->user.low, s->user.high, s->user.pc, s->user.sp, s->user.bp};
+    for (size_t i = 0; i < ARRAY_LEN(user); i++)
+        packet_put_u64(b, user[i]);
     for (unsigned i = 0; i < reg_dwarf_count; i++) {
         packet_put_u8(b, !s->few_regs || i == reg_dwarf_sp || i == reg_dwarf_pc);
         packet_put_u64(b, reg_dwarf_get(&s->regs, i));

@@ -35,6 +35,7 @@ enum unwind_end {
     UNWIND_WHOLE,          // with the first function of the thread
     UNWIND_ENOUGH,         // there may be more frames than were asked for
     UNWIND_BROKEN,         // it could not be followed further
+    UNWIND_SWITCHED,       // where Go changes to another stack, which is not known
     UNWIND_CUT,            // behind the bytes that were copied: a larger window may help
     UNWIND_STRAY,          // pc is in no mapping: what was read of them may be old
 };
@@ -42,7 +43,7 @@ enum unwind_end {
 struct unwound {
     uint32_t index;        // as unwind_add was told
     enum unwind_end end;
-    const char *reason;    // UNWIND_BROKEN, UNWIND_CUT, UNWIND_STRAY: why
+    const char *reason;    // UNWIND_BROKEN and those behind it: why
     const struct frame *frames; // innermost first
     size_t n;
 };

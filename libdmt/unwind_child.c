@@ -27,6 +27,11 @@ static int read_stack(struct packet *p, struct climb *w, struct frame_regs *regs
     uint32_t nregs = packet_u32(p), nregions = packet_u32(p);
     if (p->bad || nregs != reg_dwarf_count || nregions > STACK_REGIONS)
         return err_set(EPROTO, "a bad question");
+    w->user = (struct stack_user){.low = packet_u64(p)};
+    w->user.high = packet_u64(p);
+    w->user.pc = packet_u64(p);
+    w->user.sp = packet_u64(p);
+    w->user.bp = packet_u64(p);
     for (uint32_t i = 0; i < nregs; i++) {
         regs->known |= packet_u8(p) ? 1ULL << i : 0;
         regs->at[i] = packet_u64(p);

@@ -160,6 +160,7 @@ struct climb {
     size_t nregions;
     bool missed;           // a step wanted a byte behind a region that was cut
     const char *why;       // STEP_END
+    struct stack_user user;
     struct cfi_engine *engine;
 };
 

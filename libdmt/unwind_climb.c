@@ -141,6 +141,9 @@ static bool is_progress(const struct climb *w, const struct place *from, const s
     const uint64_t sp = from->regs.at[reg_dwarf_sp], up = to->regs.at[reg_dwarf_sp];
     if (how == HOW_SIG)
         return up != sp && on_stack(w, up - 1);
+    const struct stack_user *user = &w->user; // from the runtime's stack to the goroutine's, and never back
+    if (how == HOW_GO && (sp < user->low || sp >= user->high) && up >= user->low && up < user->high)
+        return true;
     // A leaf of a machine that keeps the return address in a register has no stack of its own.
     return up > sp || (up == sp && from->exact && to->regs.at[reg_dwarf_pc] != from->regs.at[reg_dwarf_pc]);
 }
@@ -206,7 +209,7 @@ static enum unwind_end follow(struct trail *t, struct place *at, size_t max, cha
             return UNWIND_WHOLE;
         if (done == STEP_END) {
             (void)snprintf(why, size, "%s", t->w->why);
-            return UNWIND_BROKEN;
+            return UNWIND_SWITCHED;
         }
         if (done == STEP_NO) {
             (void)snprintf(why, size, "no way to unwind from 0x%" PRIx64, pc);

@@ -83,7 +83,9 @@ static void put_place(const struct gostack *s, const struct gostack_frame *f, st
 
 enum stepped step_go(struct climb *w, const struct place *from, struct place *to)
 {
-    struct gostack s = {.read = read_stack, .arg = w};
+    struct gostack s = {.read = read_stack,
+                        .arg = w,
+                        .user = {w->user.low, w->user.high, w->user.pc, w->user.sp, w->user.bp}};
     const struct frame_regs *r = &from->regs;
     s.gosym = go_at(w->space, r->at[reg_dwarf_pc] - !from->exact, &s.bias);
     if (!s.gosym)

@@ -150,7 +150,7 @@ bt() {
         soon all_asleep "$PID"
         sum=$(bt go "$PID" "$AT/$(sed "s/^stripped/normal/; s/-stripped//" <<<"$program")" "$(grep -o 'main\.main=[^ ]*' <<<"$READY" | cut -d= -f2)")
         echo "# $sum"
-        # No thread that waits is on a stack that it has changed to, and no frame is by anything but Go's tables.
+        # No thread that waits is on a stack that is not known, and no frame is by anything but Go's tables.
         [[ "$sum" =~ ^[0-9]+\ go=([0-9]+)\ reg=[0-9]+\ 0$ ]]
         [ "${BASH_REMATCH[1]}" -ge 20 ]
     done

@@ -113,7 +113,7 @@ static void look(struct stepping *s)
         return;
     buf_add(&s->stack.regs.set[REGS_GP], &s->regs, sizeof s->regs);
     s->stack.regs.have = 1 << REGS_GP;
-    if (stack_copy(&s->stack, s->maps, STACK_WINDOW, read_stack, &s->pid) < 0 ||
+    if (stack_copy(&s->stack, s->maps, &(struct stack_want){.window = STACK_WINDOW}, read_stack, &s->pid) < 0 ||
         unwind_add(s->unwinder, &s->stack, (uint32_t)s->nexpected) < 0) {
         check(!"copied");
         printf("# %s\n", err_text());
