@@ -176,8 +176,10 @@ static bool is_user(const struct user_finding *f, uint64_t g, struct stack_user 
 {
     struct gostack s;
     if (goroutines_of_g(f->all, g, &s) < 0)
-        return false;
-    *ret = (struct stack_user){s.user.low, s.user.high, s.user.pc, s.user.sp, s.user.bp};
+        return ret->none = err_code() == ENODATA;
+    if (s.user.sp < s.user.low || s.user.sp >= s.user.high)
+        return false; // Go is just moving it
+    *ret = (struct stack_user){s.user.low, s.user.high, s.user.pc, s.user.sp, s.user.bp, false};
     return true;
 }
 

@@ -297,14 +297,17 @@ int goroutines_of_g(struct goroutines *all, uint64_t g, struct gostack *ret)
     uint64_t m, g0, gsignal, curg;
     struct goroutine_header h;
     // runtime/runtime2.go: g.m; m.g0 is its first field, gsignal the one behind procid.
-    if (g % 8 == 0 && g <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, g + 48, &m, sizeof m) && m && m % 8 == 0 &&
-        m <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, m, &g0, sizeof g0) &&
-        goroutine_get(&all->o, m + all->layout.procid + 8, &gsignal, sizeof gsignal) &&
-        goroutine_get(&all->o, m + all->layout.curg, &curg, sizeof curg) && (g == g0 || g == gsignal || g == curg) &&
+    const bool known = g % 8 == 0 && g <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, g + 48, &m, sizeof m) && m &&
+                       m % 8 == 0 && m <= UINT64_MAX - G_BYTES && goroutine_get(&all->o, m, &g0, sizeof g0) &&
+                       goroutine_get(&all->o, m + all->layout.procid + 8, &gsignal, sizeof gsignal) &&
+                       goroutine_get(&all->o, m + all->layout.curg, &curg, sizeof curg);
+    if (known && (g == g0 || g == gsignal || g == curg) &&
         curg && goroutine_header(&all->o, &all->layout, curg, &h) && h.self == curg && h.m == m &&
         goroutine_lives(&h)) {
         *ret = stack_of(all, &h);
         return 0;
     }
+    if (known && g == g0 && curg == 0)
+        return err_set(ENODATA, "the thread runs no goroutine now");
     return err_set(ENOENT, "the thread runs no goroutine now");
 }

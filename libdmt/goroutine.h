@@ -83,7 +83,8 @@ NODISCARD int goroutines_of_thread(struct goroutines *all, pid_t tid, struct gos
 /**
  * The same in a few reads, for a thread that is held for a moment: G is the address of its current g, which the thread
  * itself knows (x86_64: the word at fs_base - 8 where Go's linker made the program; r14 in Go's code of 1.17 on;
- * aarch64: x28). What is none is refused: G may be any number.
+ * aarch64: x28). What is none is refused: G may be any number. ENODATA: G is that of a system stack, and the thread has
+ * given its goroutine up.
  */
 NODISCARD int goroutines_of_g(struct goroutines *all, uint64_t g, struct gostack *ret);
 

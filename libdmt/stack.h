@@ -23,9 +23,10 @@ struct stack_region {
     bool cut;              // more is mapped behind it
 };
 
-/** The stack that a thread of Go has left for its runtime's, and where. HIGH 0: not known. */
+/** The stack that a thread of Go has left for its runtime's, and where. HIGH 0: not known, or (none) there is none. */
 struct stack_user {
     uint64_t low, high, pc, sp, bp;
+    bool none;
 };
 
 struct stack {

@@ -198,6 +198,7 @@ int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
     const uint64_t user[] = {s->user.low, s->user.high, s->user.pc, s->user.sp, s->user.bp};
     for (size_t i = 0; i < ARRAY_LEN(user); i++)
         packet_put_u64(b, user[i]);
+    packet_put_u8(b, s->user.none);
     for (unsigned i = 0; i < reg_dwarf_count; i++) {
         packet_put_u8(b, !s->few_regs || i == reg_dwarf_sp || i == reg_dwarf_pc);
         packet_put_u64(b, reg_dwarf_get(&s->regs, i));

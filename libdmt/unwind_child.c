@@ -32,6 +32,7 @@ static int read_stack(struct packet *p, struct climb *w, struct frame_regs *regs
     w->user.pc = packet_u64(p);
     w->user.sp = packet_u64(p);
     w->user.bp = packet_u64(p);
+    w->user.none = packet_u8(p);
     for (uint32_t i = 0; i < nregs; i++) {
         regs->known |= packet_u8(p) ? 1ULL << i : 0;
         regs->at[i] = packet_u64(p);

@@ -54,6 +54,15 @@ static int step_handler(const struct gostack *s, const struct gosym_func *func, 
     return 1;
 }
 
+// The goroutine that was there before waits elsewhere now: the scheduler works for nobody.
+static bool is_abandoned(const struct climb *w, const struct gostack *s, uint64_t pc)
+{
+    struct gosym_func func;
+    enum gosym_role role;
+    return w->user.none && gosym_func_at(s->gosym, pc - s->bias, &func) == 0 &&
+           gosym_role(s->gosym, &func, &role) == 0 && (role == GOSYM_MORESTACK || role == GOSYM_SYSTEMSTACK);
+}
+
 static int step_up(const struct gostack *s, struct gostack_frame *f)
 {
     struct gosym_func func;
@@ -102,8 +111,11 @@ enum stepped step_go(struct climb *w, const struct place *from, struct place *to
     int done = step_up(&s, &f);
     if (done == 0)
         return STEP_LAST;
-    if (done < 0 && err_code() == ENOTSUP) {
-        w->why = "Go changes to another stack here";
+    const bool switched = done < 0 && err_code() == ENOTSUP, lost = done < 0 && err_code() == EFAULT && !w->missed;
+    if (switched && is_abandoned(w, &s, f.pc))
+        return STEP_LAST;
+    if (switched || lost) { // what others would find here looks right, and is not
+        w->why = switched ? "Go changes to another stack here" : "the stack was not copied";
         return STEP_END;
     }
     if (done < 0)

@@ -11,8 +11,8 @@
 //     u8 UNWIND_MAPS: u64 entry, u32 count, for each executable range, by address: u64 start, end, offset, u32 object;
 //         the child forgets what it knew
 //     u8 UNWIND_STACKS: u32 max, u32 count, for each stack: u32 index, u32 registers, u32 regions, u64 low, high,
-//         pc, sp, bp of stack_user, for each register by DWARF number: u8 known, u64; for each region: u64 base, u8
-//         cut, u32 size, bytes
+//         pc, sp, bp, u8 none of stack_user, for each register by DWARF number: u8 known, u64; for each region: u64
+//         base, u8 cut, u32 size, bytes
 // An answer is stacks: u32 index, u8 end, str reason, u32 frames, for each: u64 pc, cfa, addr, u8 how, u8 flags.
 enum unwind_op { UNWIND_MAPS = 1, UNWIND_STACKS };
 enum { UNWIND_HAS_ADDR = 1 << 0, UNWIND_EXACT = 1 << 1 };
