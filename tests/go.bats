@@ -148,6 +148,8 @@ bt() {
     for program in normal stripped pie pie-stripped; do
         run_states "$program"
         soon all_asleep "$PID"
+        kill -STOP "$PID" # the runtime's own threads wake up now and then
+        soon all_stopped "$PID"
         sum=$(bt go "$PID" "$AT/$(sed "s/^stripped/normal/; s/-stripped//" <<<"$program")" "$(grep -o 'main\.main=[^ ]*' <<<"$READY" | cut -d= -f2)")
         echo "# $sum"
         # No thread that waits is on a stack that is not known, and no frame is by anything but Go's tables.
@@ -159,7 +161,8 @@ bt() {
 @test "a core of a stripped Go program has the frames of the process" {
     need gcore
     run_states pie-stripped
-    soon all_asleep "$PID"
+    kill -STOP "$PID"
+    soon all_stopped "$PID"
     dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$PID" >"$BATS_TEST_TMPDIR/live"
     take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
     diff "$BATS_TEST_TMPDIR/live" <(dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$BATS_TEST_TMPDIR/core")

@@ -200,6 +200,8 @@ def busy(n, program):
             go = system + [f for f in user if not system or f[0] != 'runtime.systemstack_switch']
             handler = next((i for i, f in enumerate(mine) if f[0] == 'runtime.sigtramp'), None)
             what, same = 'system stack' if system else 'own stack', mine == go
+            if not theirs.get(running[0], [0, [], True])[2]:  # Go leaves the middle of a long stack out
+                same = mine[:50] == go[:50]
             if handler is not None:  # Go prints once it is over: what was interrupted may have become a fault
                 below = mine[handler + 2:]
                 what, same = 'in a handler', bool(below) and go[-len(below):] == below
