@@ -31,6 +31,9 @@ NODISCARD int location_ways(const char *text, struct location_way ret[LOCATION_W
 /** Pure: whether TEXT can be a location at all. -1 as location_ways. */
 NODISCARD int location_check(const char *text);
 
+/** BASE and the offset of WAY. -1 with EINVAL: that leads out of the address space. */
+NODISCARD int location_offset(uint64_t base, const struct location_way *way, uint64_t *ret);
+
 struct location {
     enum { LOCATION_MEMORY, LOCATION_REG, LOCATION_REG_MEMORY } kind;
     uint64_t addr;             // LOCATION_MEMORY; of LOCATION_REG_MEMORY what is added to the register
