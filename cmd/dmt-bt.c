@@ -17,7 +17,7 @@
 enum { STOP_LIMIT_MS = 3600 * 1000, SAMPLES_MAX = 10 * 1000 * 1000 };
 
 struct bt {
-    bool first, lines, running, no_stop, live, raw_names, folded, remote_fs;
+    bool first, lines, inlines, running, no_stop, live, raw_names, folded, remote_fs;
     uint64_t frames, max_stop, samples, interval; // max_stop, interval: milliseconds
     struct operands targets;
     // Of the run:
@@ -33,6 +33,7 @@ static const struct opt opts[] = {
     {'1', "first", NULL, OPT_FLAG, AT(first), NULL, "the first thread only"},
     {'n', "frames", "MAX", OPT_UINT, AT(frames), NULL, "at most so many frames of a stack"},
     {'s', "lines", NULL, OPT_FLAG, AT(lines), NULL, "source file and line too"},
+    {'i', "inlines", NULL, OPT_FLAG, AT(inlines), NULL, "functions that are inlined too, as frames of their own"},
     {0, "running", NULL, OPT_FLAG, AT(running), NULL, "threads that run only, not those that wait"},
     {0, "nostop", NULL, OPT_FLAG, AT(no_stop), NULL, "stop nobody: the stacks of threads that wait, as far as /proc tells"},
     {0, "live", NULL, OPT_FLAG, AT(live), NULL, "unwind while the thread is held, by libunwind-ptrace: slow"},
@@ -62,8 +63,8 @@ static int prepare(struct run *run, void *values)
         return err_set(EINVAL, "-n and --samples are at least 1, --interval at most %d", STOP_LIMIT_MS);
     if (!c->folded && (c->samples > 1 || c->interval != 10))
         return err_set(EINVAL, "--samples and --interval are for --folded");
-    if (c->folded && (c->lines || run->columns || run->sort || run->format || run->json))
-        return err_set(EINVAL, "--folded is no table: not with -s, columns or formats of one");
+    if (c->folded && (c->lines || c->inlines || run->columns || run->sort || run->format || run->json))
+        return err_set(EINVAL, "--folded is no table: not with -s, -i, columns or formats of one");
     if (c->folded)
         run->table_options.no_header = true;
     if (c->lines)
@@ -97,7 +98,8 @@ static void say_missing(struct bt *c, const struct operand *o, const struct back
 
 static int names_of(struct bt *c, const struct operand *o, struct target *t, struct frame_names *names)
 {
-    const struct sym_options options = {.lines = c->needs & BTCOL_LINES, .raw_names = c->raw_names};
+    const struct sym_options options = {.lines = c->needs & BTCOL_LINES, .inlines = c->inlines,
+                                        .raw_names = c->raw_names};
     int done = frame_names_find(names, t, &options);
     if (done < 0) {
         cmd_note(c->run, o->text, "%s", err_text());
@@ -122,6 +124,27 @@ static void set_build_id(struct bt_row *row, struct target *t, const struct maps
         (void)snprintf(row->build_id + 2 * i, 3, "%02x", module.build_id[i]);
 }
 
+// What is inlined in a frame has rows before it.
+static int show_frame(struct bt *c, struct bt_row *row, const char *reason)
+{
+    const struct frame_name *name = frame_names_at(row->names, frame_lookup(row->frame));
+    row->reason = NULL;
+    row->inlined = true;
+    for (size_t i = 0; name && i < name->ninlined; i++) {
+        row->name = &row->names->inlined[name->inlined + i];
+        if (cmd_row(c->run, row) < 0)
+            return -1;
+        row->number++;
+    }
+    row->inlined = false;
+    row->name = name;
+    row->reason = reason;
+    if (cmd_row(c->run, row) < 0)
+        return -1;
+    row->number++;
+    return 0;
+}
+
 static int show_trace(struct bt *c, struct target *t, const struct backtrace *b, const struct trace *trace,
                       const struct frame_names *names)
 {
@@ -135,12 +158,9 @@ static int show_trace(struct bt *c, struct target *t, const struct backtrace *b,
     }
     for (size_t i = 0; i < trace->n; i++) {
         row.frame = &b->frames[trace->first + i];
-        row.number = i;
-        row.name = frame_names_at(names, frame_lookup(row.frame));
-        row.reason = i + 1 == trace->n ? trace->reason : NULL;
         if (maps)
             set_build_id(&row, t, maps);
-        if (cmd_row(c->run, &row) < 0)
+        if (show_frame(c, &row, i + 1 == trace->n ? trace->reason : NULL) < 0)
             return 1;
     }
     return 0;
@@ -232,7 +252,7 @@ static void work(struct run *run, void *values)
 {
     struct bt *c = values;
     c->run = run;
-    c->needs = c->folded ? BTCOL_NAMES | BTCOL_TASK : table_needs(run->table);
+    c->needs = c->folded ? BTCOL_NAMES | BTCOL_TASK : table_needs(run->table) | (c->inlines ? BTCOL_NAMES : 0);
     c->options = (struct backtrace_options){
         .by = c->live ? BACKTRACE_LIVE : c->no_stop ? BACKTRACE_NO_STOP : BACKTRACE_COPY,
         .max_stop = c->max_stop * 1000000,

@@ -68,11 +68,14 @@ struct frame_name {
     uint64_t value;        // of the function
     unsigned line;
     size_t function, object, file; // where in the text, plus 1; 0: not known
+    size_t inlined, ninlined; // functions inlined there, innermost first: where in `inlined`
 };
 
 struct frame_names {
     struct frame_name *at; // by address
     size_t n, cap;
+    struct frame_name *inlined;
+    size_t ninlined, inlined_cap;
     struct buf text;
 };
 

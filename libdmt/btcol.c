@@ -45,7 +45,7 @@ static void get_function(const void *row, struct cell *c)
 static void get_offset(const void *row, struct cell *c)
 {
     const struct bt_row *r = row;
-    if (r->frame && r->name && r->name->function)
+    if (r->frame && r->name && r->name->function && !r->inlined)
         cell_address(c, r->frame->pc - r->name->value);
 }
 
@@ -57,8 +57,9 @@ static void get_object(const void *row, struct cell *c)
 
 static void get_how(const void *row, struct cell *c)
 {
-    if (row_of(row)->frame)
-        cell_str(c, unwind_how_names[row_of(row)->frame->how]);
+    const struct bt_row *r = row;
+    if (r->frame)
+        cell_str(c, r->inlined ? "inline" : unwind_how_names[r->frame->how]);
 }
 
 static void get_build_id(const void *row, struct cell *c)
@@ -137,7 +138,7 @@ const struct col bt_cols[] = {
     {"function", COL_TEXT, BTCOL_NAMES, get_function, "the function, demangled"},
     {"offset", COL_ADDRESS, BTCOL_NAMES, get_offset, "of pc in the function"},
     {"object", COL_TEXT, BTCOL_NAMES, get_object, "the file that the code is from"},
-    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, cfi, sig, fp, scan, live"},
+    {"how", COL_TEXT, 0, get_how, "by what the frame was found: reg, cfi, sig, fp, scan, live, inline"},
     {"file", COL_TEXT, BTCOL_NAMES | BTCOL_LINES, get_file, "source file"},
     {"line", COL_ID, BTCOL_NAMES | BTCOL_LINES, get_line, "line in it"},
     {"build_id", COL_TEXT, BTCOL_BUILD_ID, get_build_id, "of the object"},

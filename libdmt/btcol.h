@@ -18,6 +18,7 @@ struct bt_row {
     size_t number;             // of the frame, 0: innermost
     const struct frame_names *names;
     const struct frame_name *name; // NULL: was not asked for
+    bool inlined;              // it is a function that is inlined in the frame
     const char *reason;        // why the stack ends here, or NULL
     char build_id[2 * BUILD_ID_MAX + 1]; // empty: none
 };

@@ -35,8 +35,11 @@ int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bia
         if (!(a->flags & SYM_RAW) && (pretty = name_pretty(name)) && strlen(pretty) < SYM_NAME_MAX)
             row.pretty = pretty;
     }
-    if (a->lines && !(sym && strchr("UNAC", row.type)))
+    if (a->lines && !(sym && strchr("UNAC", row.type))) {
         (void)!lines_of(a->lines, addr - bias, &row.file, &row.line);
+        if (a->flags & SYM_INLINES)
+            inlines_of(a->lines, addr - bias, addr, index, a->flags, &a->rows, &row.file, &row.line);
+    }
     sym_row_put(&a->rows, index, &row);
     return a->rows.len >= 24576 ? answer_flush(a) : 0;
 }
