@@ -17,7 +17,7 @@
 enum { STOP_LIMIT_MS = 3600 * 1000, SAMPLES_MAX = 10 * 1000 * 1000 };
 
 struct bt {
-    bool first, lines, inlines, running, no_stop, live, raw_names, folded, remote_fs;
+    bool first, lines, inlines, locals, running, no_stop, live, raw_names, folded, remote_fs;
     uint64_t frames, max_stop, samples, interval; // max_stop, interval: milliseconds
     struct operands targets;
     // Of the run:
@@ -34,6 +34,7 @@ static const struct opt opts[] = {
     {'n', "frames", "MAX", OPT_UINT, AT(frames), NULL, "at most so many frames of a stack"},
     {'s', "lines", NULL, OPT_FLAG, AT(lines), NULL, "source file and line too"},
     {'i', "inlines", NULL, OPT_FLAG, AT(inlines), NULL, "functions that are inlined too, as frames of their own"},
+    {0, "locals", NULL, OPT_FLAG, AT(locals), NULL, "the variables of each frame too, a row for each; with -i"},
     {0, "running", NULL, OPT_FLAG, AT(running), NULL, "threads that run only, not those that wait"},
     {0, "nostop", NULL, OPT_FLAG, AT(no_stop), NULL, "stop nobody: the stacks of threads that wait, as far as /proc tells"},
     {0, "live", NULL, OPT_FLAG, AT(live), NULL, "unwind while the thread is held, by libunwind-ptrace: slow"},
@@ -63,12 +64,19 @@ static int prepare(struct run *run, void *values)
         return err_set(EINVAL, "-n and --samples are at least 1, --interval at most %d", STOP_LIMIT_MS);
     if (!c->folded && (c->samples > 1 || c->interval != 10))
         return err_set(EINVAL, "--samples and --interval are for --folded");
-    if (c->folded && (c->lines || c->inlines || run->columns || run->sort || run->format || run->json))
-        return err_set(EINVAL, "--folded is no table: not with -s, -i, columns or formats of one");
+    if (c->locals && c->live)
+        return err_set(EINVAL, "--locals and --live do not go together: variables are read from copied stacks");
+    if (c->folded && (c->lines || c->inlines || c->locals || run->columns || run->sort || run->format || run->json))
+        return err_set(EINVAL, "--folded is no table: not with -s, -i, --locals, columns or formats of one");
     if (c->folded)
         run->table_options.no_header = true;
     if (c->lines)
         run->defaults = "pid,tid,frame,pc,function,offset,object,how,file,line";
+    if (c->locals) {
+        c->inlines = true;
+        run->defaults = c->lines ? "pid,tid,frame,function,file,line,name,type,value,reason"
+                                 : "pid,tid,frame,function,name,type,value,reason";
+    }
     return 0;
 }
 
@@ -124,31 +132,63 @@ static void set_build_id(struct bt_row *row, struct target *t, const struct maps
         (void)snprintf(row->build_id + 2 * i, 3, "%02x", module.build_id[i]);
 }
 
-// What is inlined in a frame has rows before it.
-static int show_frame(struct bt *c, struct bt_row *row, const char *reason)
+struct frame_rows {
+    struct bt *c;
+    struct bt_row *row;
+    unsigned level, last;      // of inlined functions: that of the row, and of the frame itself
+    size_t n;
+    const char *reason;        // of the frame
+};
+
+static int show_variable(const struct variable *v, void *arg)
 {
-    const struct frame_name *name = frame_names_at(row->names, frame_lookup(row->frame));
-    row->reason = NULL;
-    row->inlined = true;
-    for (size_t i = 0; name && i < name->ninlined; i++) {
-        row->name = &row->names->inlined[name->inlined + i];
-        if (cmd_row(c->run, row) < 0)
-            return -1;
-        row->number++;
+    struct frame_rows *f = arg;
+    if ((v->level < f->last ? v->level : f->last) != f->level)
+        return 0;
+    f->n++;
+    f->row->variable = v;
+    return cmd_row(f->c->run, f->row) < 0 ? 1 : 0;
+}
+
+// A function and its variables. What is inlined in a frame has rows before it.
+static int show_function(struct frame_rows *f, const struct backtrace *b, size_t i)
+{
+    const struct trace *t = f->row->trace;
+    f->n = 0;
+    f->row->variable = NULL;
+    f->row->inlined = f->level < f->last;
+    f->row->reason = f->row->inlined ? NULL : f->reason;
+    int done = f->c->locals ? backtrace_variables(b, t, i, show_variable, f) : 0;
+    if (done < 0)
+        cmd_fail(f->c->run, NULL);
+    if (done == 0 && f->n == 0) {
+        f->row->variable = NULL;
+        if (f->c->locals && !f->row->reason)
+            f->row->reason = backtrace_no_variables(b, t, i);
+        done = cmd_row(f->c->run, f->row) < 0;
     }
-    row->inlined = false;
-    row->name = name;
-    row->reason = reason;
-    if (cmd_row(c->run, row) < 0)
-        return -1;
-    row->number++;
+    f->row->number++;
+    return done > 0;
+}
+
+static int show_frame(struct bt *c, struct bt_row *row, const struct backtrace *b, size_t i)
+{
+    const struct trace *t = row->trace;
+    const struct frame_name *name = frame_names_at(row->names, frame_lookup(row->frame));
+    struct frame_rows f = {.c = c, .row = row, .last = name ? (unsigned)name->ninlined : 0,
+                           .reason = i + 1 == t->n ? t->reason : NULL};
+    for (; f.level <= f.last; f.level++) {
+        row->name = f.level < f.last ? &row->names->inlined[name->inlined + f.level] : name;
+        if (show_function(&f, b, i))
+            return 1;
+    }
     return 0;
 }
 
 static int show_trace(struct bt *c, struct target *t, const struct backtrace *b, const struct trace *trace,
-                      const struct frame_names *names)
+                      const struct frame_names *names, const struct frame_names *pointers)
 {
-    struct bt_row row = {.pid = target_pid(t), .trace = trace, .names = names};
+    struct bt_row row = {.pid = target_pid(t), .trace = trace, .names = names, .pointers = pointers};
     const struct maps *maps = NULL;
     if ((c->needs & BTCOL_BUILD_ID) && target_maps(t, &maps) < 0)
         maps = NULL;
@@ -160,9 +200,27 @@ static int show_trace(struct bt *c, struct target *t, const struct backtrace *b,
         row.frame = &b->frames[trace->first + i];
         if (maps)
             set_build_id(&row, t, maps);
-        if (show_frame(c, &row, i + 1 == trace->n ? trace->reason : NULL) < 0)
+        if (show_frame(c, &row, b, i))
             return 1;
     }
+    return 0;
+}
+
+static int add_pointer(const struct variable *v, void *arg)
+{
+    return v->is_pointer && v->pointer ? frame_names_add(arg, v->pointer) : 0;
+}
+
+// What the variables of all frames point to. Where that cannot be read the rows are as good without.
+static int find_pointers(const struct bt *c, struct target *t, const struct backtrace *b, struct frame_names *ret)
+{
+    const struct sym_options options = {.raw_names = c->raw_names};
+    for (size_t i = 0; i < b->n; i++)
+        for (size_t k = 0; k < b->traces[i].nlocals; k++)
+            if (backtrace_variables(b, &b->traces[i], k, add_pointer, ret) < 0)
+                return -1;
+    if (ret->n > 0)
+        (void)!frame_names_find(ret, t, &options);
     return 0;
 }
 
@@ -170,7 +228,7 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
 {
     CLEANUP_UNWINDER struct unwinder *u = NULL;
     CLEANUP_BACKTRACE struct backtrace b;
-    CLEANUP_FRAME_NAMES struct frame_names names = {0};
+    CLEANUP_FRAME_NAMES struct frame_names names = {0}, pointers = {0};
     int done = backtrace_collect(t, &c->options, &u, &b);
     if (done < 0)
         return -1;
@@ -181,8 +239,10 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
         if (done == 0)
             (void)names_of(c, o, t, &names);
     }
+    if (c->locals && (c->needs & BTCOL_POINTERS) && done == 0)
+        done = find_pointers(c, t, &b, &pointers);
     for (size_t i = 0; i < b.n && done == 0; i++)
-        done = show_trace(c, t, &b, &b.traces[i], &names);
+        done = show_trace(c, t, &b, &b.traces[i], &names, &pointers);
     return done;
 }
 
@@ -260,6 +320,7 @@ static void work(struct run *run, void *values)
         .one_thread = c->first,
         .running = c->running,
         .task = c->needs & BTCOL_TASK,
+        .variables = c->locals,
     };
     if (procs_open(&c->procs) < 0) {
         cmd_fail(run, NULL);

@@ -158,6 +158,9 @@ struct scopes {
     Dwarf_Die at[SCOPES_MAX];
     size_t n;
 };
+/** To the sibling that stands behind it: a file may have one before it, and there is no end then. */
+bool scope_next(Dwarf_Die *die);
+
 bool scopes_of(struct lines *l, uint64_t vaddr, struct scopes *ret);
 
 /** The name of a function, as a symbol table would have it. NULL: it has none. */

@@ -38,8 +38,7 @@ void scope_cache_free(struct scope_cache *c)
     free(c);
 }
 
-// The next one, which stands behind this one: a file may say otherwise, and there is no end then.
-static bool next_sibling(Dwarf_Die *die)
+bool scope_next(Dwarf_Die *die)
 {
     Dwarf_Die next;
     if (dwarf_siblingof(die, &next) != 0 || dwarf_dieoffset(&next) <= dwarf_dieoffset(die))
@@ -83,7 +82,7 @@ static int add_functions(struct scope_cache *c, struct unit *u, Dwarf_Die *paren
         if ((tag == DW_TAG_subprogram || tag == DW_TAG_lexical_block || is_container(tag)) &&
             add_functions(c, u, &die, depth + 1) < 0)
             return -1;
-    } while (next_sibling(&die));
+    } while (scope_next(&die));
     return 0;
 }
 
@@ -147,7 +146,7 @@ static bool child_at(struct scope_cache *c, Dwarf_Die *parent, uint64_t vaddr, D
              tag == DW_TAG_catch_block || tag == DW_TAG_with_stmt) &&
             dwarf_haspc(ret, vaddr) > 0)
             return true;
-    } while (next_sibling(ret));
+    } while (scope_next(ret));
     return false;
 }
 
