@@ -60,7 +60,7 @@ static const char *dimension(struct eval *e, Dwarf_Die *range, uint64_t *ret)
     if (dwarf_attr_integrate(range, DW_AT_count, &attr))
         return where_number(e, &attr, ret);
     if (!dwarf_attr_integrate(range, DW_AT_upper_bound, &attr))
-        return *ret = 0, NULL; // of a flexible array nothing is known
+        return "of a length that is not known"; // a flexible array, or one whose length is optimised out
     // A constant of few bits may be meant with a sign: that of no element is -1.
     int form = (int)dwarf_whatform(&attr);
     if ((form == DW_FORM_sdata || form == DW_FORM_implicit_const) && dwarf_formsdata(&attr, &last) == 0)
@@ -272,7 +272,8 @@ static void declare(Dwarf_Die *type, bool is, const char *inner, struct naming *
 void type_name(Dwarf_Die *variable, struct buf *ret)
 {
     Dwarf_Die type;
-    struct naming n = {ret, dwarf_srclang(variable)}; // what dwz has moved away has no language
+    Dwarf_Die cu, *of = dwarf_diecu(variable, &cu, NULL, NULL); // of the type's unit dwz may have left no language
+    struct naming n = {ret, of ? dwarf_srclang(of) : -1};
     bool is = type_of(variable, &type);
     declare(&type, is, "", &n, 0);
 }
