@@ -95,7 +95,7 @@ static int take_variables(const struct frame_variables *v, void *arg)
     }
     if (v->size > BYTES_MAX - b->variables.len)
         return err_set(EFBIG, "too many variables");
-    b->locals[b->nlocals++] = (struct frame_locals){b->variables.len, v->size, v->reason};
+    b->locals[b->nlocals++] = (struct frame_locals){b->variables.len, v->size, v->levels, v->reason};
     t->nlocals++;
     buf_add(&b->variables, v->variables, v->size);
     return buf_ok(&b->variables);

@@ -44,6 +44,7 @@ struct trace {
 /** The variables of a frame: of `locals` in struct backtrace, SIZE bytes AT that place, for variable_get. */
 struct frame_locals {
     size_t at, size;
+    unsigned levels;       // functions that it is of: those inlined there, and its own
     const char *reason;    // why nothing is known of them, or NULL
 };
 

@@ -31,8 +31,12 @@ struct dwarf_stack {
     void *arg;
 };
 
-/** Puts the variables in scope in frame I (of those with the name ONLY, if that is not NULL). -1 with ENOENT: unknown. */
-NODISCARD int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, struct buf *ret);
+/**
+ * Puts the variables in scope in frame I (of those with the name ONLY, if that is not NULL). *LEVELS: how many functions
+ * the frame is of, inlined ones and its own. -1 with ENOENT: unknown.
+ */
+NODISCARD int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, unsigned *levels,
+                              struct buf *ret);
 
 // --- where (dwarf_where.c) ---------------------------------------------------------
 

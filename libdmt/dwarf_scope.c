@@ -87,7 +87,8 @@ static int put_left_out(struct listing *l, Dwarf_Die *scope)
     return 0;
 }
 
-int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, struct buf *ret)
+int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, unsigned *levels,
+                    struct buf *ret)
 {
     CLEANUP_FREE struct eval *e = calloc(1, sizeof *e);
     CLEANUP_FREE struct listing *l = calloc(1, sizeof *l);
@@ -109,5 +110,6 @@ int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, str
             l->n = 0;
         }
     }
+    *levels = l->level + 1;
     return 0;
 }

@@ -251,6 +251,9 @@ static bool may_reenter(Dwarf_Die *function, Dwarf_Die *from, Dwarf_Die *block, 
             continue;
         if (!call_target(&die, &target) || is_same_function(&target, function))
             return true;
+        // Of another unit's function it is not known where it ends; it can come back to one that others know.
+        if (die_flag(&target, DW_AT_declaration) && die_flag(function, DW_AT_external))
+            return true;
         if (!is_same_function(&target, from) && may_reenter(function, &target, &target, depth + 1, budget))
             return true;
     } while (scope_next(&die));

@@ -301,9 +301,9 @@ void unwind_want_variables(struct unwinder *u, const char *only, int (*fn)(const
     u->variables_arg = arg;
 }
 
-static int give_variables(struct unwinder *u, const char *bytes, size_t n, const char *reason)
+static int give_variables(struct unwinder *u, unsigned levels, const char *bytes, size_t n, const char *reason)
 {
-    const struct frame_variables v = {u->asked_index, u->next_frame++, bytes, n, reason};
+    const struct frame_variables v = {u->asked_index, u->next_frame++, levels, bytes, n, reason};
     int done = u->variables_fn(&v, u->variables_arg);
     u->failed |= done < 0;
     return done;
@@ -317,14 +317,14 @@ static int take_variables(const char *answer, size_t size, void *arg)
     struct packet p = packet_of(answer, size);
     uint32_t frame = packet_u32(&p);
     uint8_t what = packet_u8(&p);
-    uint32_t object = packet_u32(&p);
-    if (p.bad || what > VARIABLES_REFUSED || frame != u->next_frame || frame >= UNWIND_VARIABLES_MAX)
+    uint32_t object = packet_u32(&p), levels = packet_u32(&p);
+    if (p.bad || levels == 0 || what > VARIABLES_REFUSED || frame != u->next_frame || frame >= UNWIND_VARIABLES_MAX)
         return no_row(NULL, 0, NULL);
     switch (what) {
     case VARIABLES_BEGIN: u->begun = object; return 0;
-    case VARIABLES_KNOWN: return give_variables(u, p.at, p.left, NULL);
-    case VARIABLES_UNKNOWN: return give_variables(u, NULL, 0, "no debug information");
-    default: return give_variables(u, NULL, 0, broken);
+    case VARIABLES_KNOWN: return give_variables(u, levels, p.at, p.left, NULL);
+    case VARIABLES_UNKNOWN: return give_variables(u, 1, NULL, 0, "no debug information");
+    default: return give_variables(u, 1, NULL, 0, broken);
     }
 }
 
@@ -361,7 +361,7 @@ static int run_variables(struct unwinder *u, size_t max)
         }
         if (done > 0 || u->failed)
             return done;
-        if (done < 0 && u->next_frame == 0 && give_variables(u, NULL, 0, broken) < 0)
+        if (done < 0 && u->next_frame == 0 && give_variables(u, 1, NULL, 0, broken) < 0)
             return -1;
     }
     return 0;

@@ -77,6 +77,7 @@ NODISCARD int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct 
 struct frame_variables {
     uint32_t index;        // of the stack
     size_t frame;          // 0: innermost
+    unsigned levels;       // functions that it is of: those inlined there, and its own
     const char *variables; // for variable_get, in order: innermost first
     size_t size;
     const char *reason;    // why nothing is known of them: NULL, or a constant text

@@ -15,7 +15,7 @@
 //     u8 UNWIND_LOCALS: u32 max, u32 from (frame), str only (a name, or none), u32 count, u32 objects not to be looked
 //         at, one stack as above
 // An answer is stacks: u32 index, u8 end, str reason, u32 frames, for each: u64 pc, cfa, addr, u8 how, u8 flags.
-// An answer to UNWIND_LOCALS is of one frame: u32 frame, u8 what, u32 object; for VARIABLES_KNOWN variables
+// An answer to UNWIND_LOCALS is of one frame: u32 frame, u8 what, u32 object, u32 levels; for VARIABLES_KNOWN variables
 // (variable_get). Which object's turn it is is said before, for the case that it breaks the child.
 enum unwind_op { UNWIND_MAPS = 1, UNWIND_STACKS, UNWIND_LOCALS };
 enum unwind_variables { VARIABLES_BEGIN, VARIABLES_KNOWN, VARIABLES_UNKNOWN, VARIABLES_REFUSED };

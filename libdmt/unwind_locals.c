@@ -107,12 +107,14 @@ static bool get_frame(void *arg, size_t i, struct dwarf_frame *ret)
     return true;
 }
 
-static int answer(size_t frame, enum unwind_variables what, uint32_t object, const struct buf *variables)
+static int answer(size_t frame, enum unwind_variables what, uint32_t object, unsigned levels,
+                  const struct buf *variables)
 {
     CLEANUP_BUF struct buf out = {0};
     packet_put_u32(&out, (uint32_t)frame);
     packet_put_u8(&out, (uint8_t)what);
     packet_put_u32(&out, object);
+    packet_put_u32(&out, levels);
     if (variables)
         buf_add(&out, variables->data, variables->len);
     return buf_ok(&out) < 0 ? -1 : sandbox_answer(&out);
@@ -128,20 +130,21 @@ static int answer_frames(struct locals *l, size_t from, const char *only, const 
         const struct code *c = space_code(l->climb->space, p->regs.at[reg_dwarf_pc] - !p->exact);
         const uint32_t object = c ? c->object : UNWIND_NO_OBJECT;
         bool is_refused = false;
+        unsigned levels = 1;
         for (uint32_t k = 0; k < nrefused; k++)
             is_refused |= refused[k] == object;
         if (is_refused) {
-            if (answer(i, VARIABLES_REFUSED, object, NULL) < 0)
+            if (answer(i, VARIABLES_REFUSED, object, 1, NULL) < 0)
                 return -1;
             continue;
         }
-        if (object != begun && answer(i, VARIABLES_BEGIN, object, NULL) < 0)
+        if (object != begun && answer(i, VARIABLES_BEGIN, object, 1, NULL) < 0)
             return -1;
         begun = object;
-        int done = dwarf_variables(&stack, i, only, &variables);
+        int done = dwarf_variables(&stack, i, only, &levels, &variables);
         if (done < 0 && err_code() != ENOENT)
             return -1;
-        if (answer(i, done < 0 ? VARIABLES_UNKNOWN : VARIABLES_KNOWN, object, &variables) < 0)
+        if (answer(i, done < 0 ? VARIABLES_UNKNOWN : VARIABLES_KNOWN, object, levels, &variables) < 0)
             return -1;
     }
     return 0;
