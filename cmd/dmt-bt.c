@@ -137,6 +137,7 @@ struct frame_rows {
     struct bt_row *row;
     unsigned level, last;      // of inlined functions: that of the row, and of the frame itself
     size_t n;
+    bool is_core;              // its memory stands still
     const char *reason;        // of the frame
 };
 
@@ -145,8 +146,10 @@ static int show_variable(const struct variable *v, void *arg)
     struct frame_rows *f = arg;
     if ((v->level < f->last ? v->level : f->last) != f->level)
         return 0;
+    struct variable shown = *v;
+    shown.late &= !f->is_core;
     f->n++;
-    f->row->variable = v;
+    f->row->variable = &shown;
     return cmd_row(f->c->run, f->row) < 0 ? 1 : 0;
 }
 
@@ -171,11 +174,12 @@ static int show_function(struct frame_rows *f, const struct backtrace *b, size_t
     return done > 0;
 }
 
-static int show_frame(struct bt *c, struct bt_row *row, const struct backtrace *b, size_t i)
+static int show_frame(struct bt *c, struct target *target, struct bt_row *row, const struct backtrace *b, size_t i)
 {
     const struct trace *t = row->trace;
     const struct frame_name *name = frame_names_at(row->names, frame_lookup(row->frame));
     struct frame_rows f = {.c = c, .row = row, .last = name ? (unsigned)name->ninlined : 0,
+                           .is_core = target_is_core(target),
                            .reason = i + 1 == t->n ? t->reason : NULL};
     for (; f.level <= f.last; f.level++) {
         row->name = f.level < f.last ? &row->names->inlined[name->inlined + f.level] : name;
@@ -200,7 +204,7 @@ static int show_trace(struct bt *c, struct target *t, const struct backtrace *b,
         row.frame = &b->frames[trace->first + i];
         if (maps)
             set_build_id(&row, t, maps);
-        if (show_frame(c, &row, b, i))
+        if (show_frame(c, t, &row, b, i))
             return 1;
     }
     return 0;

@@ -251,6 +251,16 @@ static void declare(Dwarf_Die *type, bool is, const char *inner, struct naming *
         declare(&to, more, buf_cstr(&around), n, depth + 1);
         return;
     }
+    case DW_TAG_ptr_to_member_type: {
+        Dwarf_Attribute attr;
+        Dwarf_Die in;
+        const char *of = dwarf_attr(type, DW_AT_containing_type, &attr) && dwarf_formref_die(&attr, &in)
+                             ? dwarf_diename(&in) : NULL;
+        bool function = next == DW_TAG_subroutine_type;
+        buf_printf(&around, "%s%.200s::*%s%s", function ? "(" : "", of ? of : "?", inner, function ? ")" : "");
+        declare(&to, more, buf_cstr(&around), n, depth + 1);
+        return;
+    }
     case DW_TAG_array_type:
         if (dwarf_diename(type)) {
             put_named(type, inner, n);

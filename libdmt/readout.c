@@ -198,7 +198,7 @@ struct local {
 static int show_local_bytes(const struct local *l, const struct variable *v)
 {
     struct reading *g = l->g;
-    struct value_format f = {v->format, (unsigned)v->size};
+    struct value_format f = {v->format, (unsigned)v->size}; // it has one: an aggregate has no bytes here
     if (g->r->want.letter && value_size_fits(&g->r->want, v->size))
         f.letter = g->r->want.letter;
     if (g->r->raw)
@@ -220,7 +220,7 @@ static int show_local(const struct variable *v, void *arg)
         return show_local_bytes(l, v);
     const struct location at = {.kind = LOCATION_MEMORY, .addr = v->addr, .size = v->size, .count = l->count};
     struct value_format want = g->r->want;
-    if (want.letter == 0 && value_size_fits(&(struct value_format){v->format, 0}, v->size))
+    if (want.letter == 0 && v->format && value_size_fits(&(struct value_format){v->format, 0}, v->size))
         want.letter = v->format;
     int done = v->has_addr ? value_plan(&at, &want, &plan)
                            : err_set(ENOENT, "%s", v->reason ? v->reason : "it is not in memory as a whole");
