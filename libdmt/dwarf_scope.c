@@ -10,7 +10,7 @@
 enum { VARIABLES = 4096, BYTES = 64 };
 
 struct listing {
-    struct eval *e;
+    struct eval e;
     const char *only;
     struct buf *ret;
     unsigned level;
@@ -46,23 +46,23 @@ static int put_variable(struct listing *l, Dwarf_Die *die, const char *reason)
     l->names[l->n++] = name;
     if (l->only && strcmp(l->only, name) != 0)
         return 0;
-    l->e->late = false;
-    l->e->budget = 1 << 14;
+    l->e.late = false;
+    l->e.budget = 1 << 14;
     type_name(die, &type);
     if (!reason)
-        reason = where_of(l->e, die, &w);
+        reason = where_of(&l->e, die, &w);
     if (!reason && !type_of(die, &is))
         reason = "of a type that is not known";
     if (!reason) {
-        value_put(l->e, &is, &w, &value, &v);
-        if (!v.has_addr && v.format && v.size <= sizeof bytes && !where_read(l->e, &w, 0, bytes, (size_t)v.size))
+        value_put(&l->e, &is, &w, &value, &v);
+        if (!v.has_addr && v.format && v.size <= sizeof bytes && !where_read(&l->e, &w, 0, bytes, (size_t)v.size))
             v.bytes = (const char *)bytes;
     } else {
         v.reason = reason;
     }
     v.name = name;
     v.type = buf_cstr(&type);
-    v.late = l->e->late;
+    v.late = l->e.late;
     variable_put(l->ret, &v);
     return buf_ok(l->ret);
 }
@@ -90,13 +90,14 @@ static int put_left_out(struct listing *l, Dwarf_Die *scope)
 int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, unsigned *levels,
                     struct buf *ret)
 {
-    CLEANUP_FREE struct eval *e = calloc(1, sizeof *e);
     CLEANUP_FREE struct listing *l = calloc(1, sizeof *l);
-    if (!e || !l)
+    if (!l)
         return err_set(ENOMEM, "out of memory");
-    if (eval_open(e, s, i) < 0)
+    if (eval_open(&l->e, s, i) < 0)
         return -1;
-    *l = (struct listing){.e = e, .only = only, .ret = ret};
+    struct eval *e = &l->e;
+    l->only = only;
+    l->ret = ret;
     for (size_t k = e->scopes.n; k > 0; k--) {
         Dwarf_Die *scope = &e->scopes.at[k - 1], die;
         l->first = l->n;

@@ -162,6 +162,7 @@ int locals_of_stack(struct climb *w, const struct frame_regs *regs, const struct
     doubt(&l.spots);
     if (done == 0)
         done = answer_frames(&l, q->from, q->only, q->refused, q->nrefused);
+    w->spots = NULL;
     free(l.spots.at);
     free(l.pages);
     return done;

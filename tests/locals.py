@@ -6,7 +6,10 @@
 """
 import json
 import os
+import random
 import re
+import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -278,5 +281,49 @@ def frames(pid, least=1):
     assert different == 0 and inlined >= int(least), (different, inlined)
 
 
+def sections(elf):
+    """Name, offset and size of those of debug information."""
+    at, = struct.unpack_from("<Q", elf, 40)
+    size, n, names = struct.unpack_from("<HHH", elf, 58)
+    heads = [struct.unpack_from("<IIQQQQIIQQ", elf, at + i * size) for i in range(n)]
+    def name(i):
+        start = heads[names][4] + i
+        return elf[start:elf.index(b"\0", start)].decode()
+    return [(name(h[0]), h[4], h[5]) for h in heads if name(h[0]).startswith(".debug_") and h[5] > 0]
+
+
+def mutants(pid, file, count, *words):
+    """COUNT times another part of the debug file FILE is damaged, and the words run."""
+    whole = open(file, "rb").read()
+    places = sections(whole)
+    likely = [p for p in places if p[0] in (".debug_info", ".debug_abbrev", ".debug_loclists", ".debug_rnglists")]
+    chance = random.Random(int(os.environ.get("DMT_SEED", "1")))
+    statuses, slowest, rows = {}, 0, 0
+    for i in range(int(count)):
+        elf = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 8, 64))):
+            _, at, size = chance.choice(likely if chance.random() < 0.9 else places)
+            for k in range(chance.choice((1, 1, 1, 4))):
+                where = at + min(chance.randrange(size) + k, size - 1)
+                elf[where] = chance.choice((0, 0xff, 0x80, elf[where] ^ 1 << chance.randrange(8), chance.randrange(256)))
+        with open(file, "wb") as out:
+            out.write(elf)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run = subprocess.run([*words, str(pid)], capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        slowest = max(slowest, used)
+        statuses[run.returncode] = statuses.get(run.returncode, 0) + 1
+        rows += run.stdout.count(b"\n")
+        if run.returncode not in (0, 1, 3) or used > 2 or len(run.stderr) > 65536:
+            with open(f"{file}.bad", "wb") as out:
+                out.write(elf)
+            raise SystemExit(f"run {i}: status {run.returncode}, {used:.2f} s: {run.stderr[-500:]!r}")
+    with open(file, "wb") as out:
+        out.write(whole)
+    assert rows > int(count), rows
+    print(f"{count} runs, statuses {statuses}, slowest {slowest * 1000:.0f} ms, {rows} rows")
+
+
 if __name__ == "__main__":
-    {"same": same, "frames": frames}[sys.argv[1]](*sys.argv[2:])
+    {"same": same, "frames": frames, "mutants": mutants}[sys.argv[1]](*sys.argv[2:])
