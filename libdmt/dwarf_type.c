@@ -242,12 +242,15 @@ static void declare(Dwarf_Die *type, bool is, const char *inner, struct naming *
             return;
         }
         if (qualifier && next != DW_TAG_pointer_type) {
-            buf_printf(out, "%s ", word);
+            Dwarf_Die element;
+            if (!(next == DW_TAG_array_type && type_of(&to, &element) && dwarf_tag(&element) == tag))
+                buf_printf(out, "%s ", word);
             declare(&to, more, inner, n, depth + 1);
             return;
         }
         bool brackets = next == DW_TAG_array_type || next == DW_TAG_subroutine_type;
-        buf_printf(&around, "%s%s%s%s%s", brackets ? "(" : "", qualifier ? " " : "", word, inner, brackets ? ")" : "");
+        buf_printf(&around, "%s%s%s%s%s%s", brackets ? "(" : "", qualifier ? " " : "", word,
+                   qualifier && *inner == '*' ? " " : "", inner, brackets ? ")" : "");
         declare(&to, more, buf_cstr(&around), n, depth + 1);
         return;
     }

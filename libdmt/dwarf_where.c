@@ -14,7 +14,7 @@ static const char not_saved[] = "not saved", not_read[] = "in a register that wa
                   no_cfa[] = "the frame is not known", damaged[] = "the debug information is damaged",
                   floating[] = "computed in floating point", unknown[] = "an operation that is not known";
 
-enum { STACK = 64, OPERATIONS = 1 << 14, ENTRIES_DEEP = 4 };
+enum { STACK = 64, OPERATIONS = 1 << 14, ENTRIES_DEEP = 8 };
 
 int eval_open(struct eval *e, const struct dwarf_stack *s, size_t i)
 {
@@ -260,6 +260,96 @@ static bool may_reenter(Dwarf_Die *function, Dwarf_Die *from, Dwarf_Die *block, 
     return false;
 }
 
+// Ways from one function to another by jumps at its end.
+struct chains {
+    Dwarf_Die *to;
+    Dwarf_Die site;        // the last jump of the ways that were found
+    size_t found;          // such jumps
+    bool unsure;           // there may be more
+    const void *seen[64];  // functions
+    size_t n;
+    unsigned budget;
+};
+
+static void follow_jumps(struct chains *c, Dwarf_Die *block);
+
+static void follow_jump(struct chains *c, Dwarf_Die *site)
+{
+    Dwarf_Die target;
+    if (!call_target(site, &target)) {
+        c->unsure = true;
+        return;
+    }
+    if (is_same_function(&target, c->to)) {
+        c->found++;
+        c->site = *site;
+        return;
+    }
+    if (die_flag(&target, DW_AT_declaration)) {
+        c->unsure |= die_flag(c->to, DW_AT_external);
+        return;
+    }
+    for (size_t i = 0; i < c->n; i++)
+        if (c->seen[i] == target.addr)
+            return;
+    if (c->n == ARRAY_LEN(c->seen)) {
+        c->unsure = true;
+        return;
+    }
+    c->seen[c->n++] = target.addr;
+    follow_jumps(c, &target);
+}
+
+static void follow_jumps(struct chains *c, Dwarf_Die *block)
+{
+    Dwarf_Die die;
+    if (dwarf_child(block, &die) != 0)
+        return;
+    do {
+        int tag = dwarf_tag(&die);
+        if (c->budget == 0 || c->unsure) {
+            c->unsure = true;
+            return;
+        }
+        c->budget--;
+        if (tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine)
+            follow_jumps(c, &die);
+        else if (is_call_site(&die) && (die_flag(&die, DW_AT_call_tail_call) || die_flag(&die, DW_AT_GNU_tail_call)))
+            follow_jump(c, &die);
+    } while (scope_next(&die));
+}
+
+static bool site_address(Dwarf_Die *site, Dwarf_Addr *ret)
+{
+    Dwarf_Attribute attr;
+    return (dwarf_attr(site, DW_AT_call_return_pc, &attr) || dwarf_attr(site, DW_AT_low_pc, &attr)) &&
+           dwarf_formaddr(&attr, ret) == 0;
+}
+
+/*
+ * The caller has called FROM, which in the end has jumped to the function of E. Where only one jump leads there, the
+ * values are those of that jump: with the registers that the caller has, since a jump leaves no frame. CALLER becomes
+ * the function that jumped.
+ */
+static bool jumped(const struct eval *e, struct eval *caller, Dwarf_Die *from, Dwarf_Die *function, Dwarf_Die *site)
+{
+    enum { BUDGET = 1 << 14 };
+    struct chains c = {.to = function, .seen = {from->addr}, .n = 1, .budget = BUDGET};
+    Dwarf_Addr back;
+    if (die_flag(from, DW_AT_declaration))
+        return false;
+    follow_jumps(&c, from);
+    if (c.unsure || c.found != 1 || !site_address(&c.site, &back))
+        return false;
+    *site = c.site;
+    caller->index = e->index;
+    caller->frame.pc = back + caller->frame.bias;
+    caller->frame.called = e->frame.called;
+    caller->frame.has_cfa = e->frame.has_cfa;
+    caller->frame.cfa = e->frame.cfa;
+    return scopes_of(caller->frame.lines, eval_vaddr(caller), &caller->scopes);
+}
+
 // The call that frame E is inside of: the frame's pc is where it returns to.
 static bool find_call_site(struct eval *e, Dwarf_Die *ret)
 {
@@ -268,11 +358,8 @@ static bool find_call_site(struct eval *e, Dwarf_Die *ret)
         if (dwarf_child(&e->scopes.at[i - 1], ret) != 0)
             continue;
         do {
-            Dwarf_Attribute attr;
             Dwarf_Addr at;
-            if (is_call_site(ret) &&
-                (dwarf_attr(ret, DW_AT_call_return_pc, &attr) || dwarf_attr(ret, DW_AT_low_pc, &attr)) &&
-                dwarf_formaddr(&attr, &at) == 0 && at == back)
+            if (is_call_site(ret) && site_address(ret, &at) && at == back)
                 return true;
         } while (scope_next(ret));
     }
@@ -317,6 +404,20 @@ static bool entry_of(struct eval *caller, Dwarf_Die *site, const Dwarf_Op *ops, 
     return false;
 }
 
+// Whether the call through a pointer went to the function of E.
+static bool went_to(const struct eval *e, struct eval *caller, Dwarf_Die *site, Dwarf_Die *function)
+{
+    Dwarf_Attribute attr;
+    Dwarf_Op *ops;
+    Dwarf_Addr entry;
+    size_t n;
+    struct where w;
+    return (dwarf_attr(site, DW_AT_call_target, &attr) || dwarf_attr(site, DW_AT_GNU_call_site_target, &attr)) &&
+           dwarf_getlocation(&attr, &ops, &n) == 0 && dwarf_entrypc(function, &entry) == 0 &&
+           !run(caller, &attr, ops, n, &w) && w.n == 1 && w.at[0].is != PIECE_BYTES && w.at[0].is != PIECE_LOST &&
+           w.at[0].at == entry + e->frame.bias;
+}
+
 static bool entry_value(struct machine *m, const Dwarf_Op *op)
 {
     enum { BUDGET = 1 << 16 };
@@ -334,8 +435,12 @@ static bool entry_value(struct machine *m, const Dwarf_Op *op)
         caller->frame.exact)
         return fail(m, no_entry);
     caller->depth = e->depth + 1;
-    bool found = find_call_site(caller, &site) && call_target(&site, &target) && is_same_function(&target, function) &&
-                 !may_reenter(function, function, function, 0, &budget) && entry_of(caller, &site, ops, n, &v);
+    bool found = find_call_site(caller, &site) && !may_reenter(function, function, function, 0, &budget);
+    if (found && call_target(&site, &target))
+        found = is_same_function(&target, function) || jumped(e, caller, &target, function, &site);
+    else if (found)
+        found = went_to(e, caller, &site, function);
+    found = found && entry_of(caller, &site, ops, n, &v);
     e->late |= caller->late;
     return found ? push(m, v) : fail(m, no_entry);
 }

@@ -89,7 +89,7 @@ frame_of() {
     value "$f" call | grep -xE 'function\|0x[0-9a-f]+ <twice>\|-'
     value "$f" to | grep -xE 'int \*\|0x[0-9a-f]+ <shared>\|-'
     value "$f" string | grep -xE 'const char \*\|0x[0-9a-f]+ "string"\|late'
-    value "$f" quoted | grep -xF "char *|$(value "$f" quoted | cut -d'|' -f2 | cut -d' ' -f1)"' "a \x5c"quoted\x5c" \x5c\x5c text\tof\nlines"|late'
+    [[ "$(value "$f" quoted)" = 'char *|0x'*' "a \x5c"quoted\x5c" \x5c\x5c text\tof\nlines"|late' ]]
     f=$(frame_of aggregates)
     [ "$(value "$f" by_value)" = 'struct point|{x = 3, y = 6}|-' ]
     [ "$(value "$f" bits)" = 'struct bits|{a = 5, b = -3, c = 4886718345, d = true, e = -7}|-' ]
@@ -212,15 +212,15 @@ PY
 @test "debug information in a file of its own, or nowhere" {
     need gcc objcopy
     waiting -O0
-    dmt-bt --locals -H -o function,name,value "$PID" | grep -E $'^(scopes|scalars)\t(n|i|i8|c|ld)\t' >with
+    dmt-bt --locals -H -o function,name,value "$PID" | grep -E $'^(scopes|scalars)\t(n|i8|c|ld)\t' >with
     cp locals whole
     objcopy --only-keep-debug whole locals.debug
     objcopy --strip-all --add-gnu-debuglink=locals.debug whole locals.new && mv locals.new locals
     spawn ./locals
     soon is_state S "$PID"
-    dmt-bt --locals -H -o function,name,value "$PID" | grep -E $'^(scopes|scalars)\t(n|i|i8|c|ld)\t' >link
+    dmt-bt --locals -H -o function,name,value "$PID" | grep -E $'^(scopes|scalars)\t(n|i8|c|ld)\t' >link
     diff with link
-    [ "$(wc -l <with)" = 6 ]
+    [ "$(wc -l <with)" = 4 ]
     rm locals.debug
     spawn ./locals
     soon is_state S "$PID"
@@ -241,7 +241,7 @@ PY
     for name in in_inner in_outer inlines scopes registers; do
         [ "$(grep -n "	$name\$" ours)" = "$(grep -n "	$name\$" theirs)" ]
     done
-    [ "$(dmt-bt -i -H -o how,function "$PID" | grep inline | xargs)" = 'inline in_inner inline in_outer' ]
+    [ "$(dmt-bt -i -H -o how,function "$PID" | grep ^inline | xargs)" = 'inline in_inner inline in_outer' ]
     # Frames are counted from 0 without a hole, and without -i they are as before.
     [ "$(dmt-bt -i -H -o frame "$PID" | xargs)" = "$(seq 0 $(($(wc -l <ours) - 1)) | xargs)" ]
     [ "$(dmt-bt -H -o pc,function,how "$PID")" = "$(dmt-bt -i -H -o pc,function,how "$PID" | grep -v inline)" ]
