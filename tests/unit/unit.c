@@ -74,6 +74,7 @@ int main(void)
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
         {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind},
+        {"dwarf", test_dwarf},
     };
     bool all = true;
     printf("1..%zu\n", ARRAY_LEN(tests));

@@ -54,5 +54,6 @@ void test_tracer(void);
 void test_packet(void);
 void test_sandbox(void);
 void test_unwind(void);
+void test_dwarf(void);
 
 #endif
