@@ -215,7 +215,7 @@ def same(pid, least=1, *words):
         frame = ours.setdefault(key, (int(row["pc"], 16), {}))
         if row["name"] != "-":
             frame[1].setdefault(row["name"], (row["value"], row["reason"], raw(row["type"])))
-    count = dict(frames=0, same=0, different=0, unknown=0, lost=0, extra=0, types=0)
+    count = dict(frames=0, same=0, different=0, unknown=0, guessed=0, lost=0, extra=0, types=0)
     why = {}
     for tid, number, pc, name, _, _, _, variables in theirs:
         assert (tid, number) in ours, (tid, number, name)
@@ -231,7 +231,8 @@ def same(pid, least=1, *words):
             # A structure none of whose members is known.
             is_lost = re.sub(r"<[^=\"]*?> = |[\w ]+ = |[{}, ]", "", value).replace("<optimisedout>", "") == "" and "<opt" in value
             if mine == "-":
-                count["lost" if is_lost else "unknown"] += 1
+                # gdb takes a register that nobody saved for unchanged; clang leaves variables in such registers.
+                count["lost" if is_lost else "guessed" if reason == "not saved" else "unknown"] += 1
                 if not is_lost:
                     why.setdefault(reason, []).append(f"{number} {name} {variable} = {value[:60]}")
                 continue
