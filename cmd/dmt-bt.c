@@ -6,13 +6,11 @@
 #include "cmd.h"
 #include "err.h"
 #include "folded.h"
-#include "module.h"
 #include "operands.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { STOP_LIMIT_MS = 3600 * 1000, SAMPLES_MAX = 10 * 1000 * 1000 };
 
@@ -36,7 +34,7 @@ static const struct opt opts[] = {
     {'i', "inlines", NULL, OPT_FLAG, AT(inlines), NULL, "functions that are inlined too, as frames of their own"},
     {0, "locals", NULL, OPT_FLAG, AT(locals), NULL, "the variables of each frame too, a row for each; with -i"},
     {0, "running", NULL, OPT_FLAG, AT(running), NULL, "threads that run only, not those that wait"},
-    {0, "nostop", NULL, OPT_FLAG, AT(no_stop), NULL, "stop nobody: the stacks of threads that wait, as far as /proc tells"},
+    {0, "nostop", NULL, OPT_FLAG, AT(no_stop), NULL, "stop nobody: stacks of threads that wait, as far as /proc tells"},
     {0, "live", NULL, OPT_FLAG, AT(live), NULL, "unwind while the thread is held, by libunwind-ptrace: slow"},
     {0, "max-stop", "MS", OPT_UINT, AT(max_stop), NULL, "milliseconds that a thread may take to stop (1000)"},
     {0, "raw-names", NULL, OPT_FLAG, AT(raw_names), NULL, "names as in the symbol table, not demangled"},
@@ -101,7 +99,7 @@ static void say_missing(struct bt *c, const struct operand *o, const struct back
     (void)snprintf(what, sizeof what, "%s: thread %d", o->text, first->tid);
     if (more > 0)
         (void)snprintf(others, sizeof others, " (%zu more: see the column reason)", more);
-    cmd_note(c->run, what, "%s%s", first->reason, others);
+    cmd_note(c->run, what, "%s%s", trace_reason(b, first), others);
 }
 
 static int names_of(struct bt *c, const struct operand *o, struct target *t, struct frame_names *names)
@@ -117,20 +115,6 @@ static int names_of(struct bt *c, const struct operand *o, struct target *t, str
 }
 
 // --- rows --------------------------------------------------------------------------
-
-static void set_build_id(struct bt_row *row, struct target *t, const struct maps *maps)
-{
-    struct module module;
-    const struct mapping *m = maps_find(maps, frame_lookup(row->frame));
-    row->build_id[0] = '\0';
-    if (!m || m->name_len == 0)
-        return;
-    while (m > maps->at && m->offset > 0 && m[-1].inode == m->inode && m[-1].offset < m->offset)
-        m--;
-    module_read(t, maps, m, &module);
-    for (size_t i = 0; i < module.build_id_len; i++)
-        (void)snprintf(row->build_id + 2 * i, 3, "%02x", module.build_id[i]);
-}
 
 struct frame_rows {
     struct bt *c;
@@ -180,7 +164,7 @@ static int show_frame(struct bt *c, struct target *target, struct bt_row *row, c
     const struct frame_name *name = frame_names_at(row->names, frame_lookup(row->frame));
     struct frame_rows f = {.c = c, .row = row, .last = name ? (unsigned)name->ninlined : 0,
                            .is_core = target_is_core(target),
-                           .reason = i + 1 == t->n ? t->reason : NULL};
+                           .reason = i + 1 == t->n ? trace_reason(b, t) : NULL};
     for (; f.level <= f.last; f.level++) {
         row->name = f.level < f.last ? &row->names->inlined[name->inlined + f.level] : name;
         if (show_function(&f, b, i))
@@ -197,13 +181,13 @@ static int show_trace(struct bt *c, struct target *t, const struct backtrace *b,
     if ((c->needs & BTCOL_BUILD_ID) && target_maps(t, &maps) < 0)
         maps = NULL;
     if (trace->n == 0) {
-        row.reason = trace->reason;
+        row.reason = trace_reason(b, trace);
         return cmd_row(c->run, &row) < 0 ? 1 : 0;
     }
     for (size_t i = 0; i < trace->n; i++) {
         row.frame = &b->frames[trace->first + i];
         if (maps)
-            set_build_id(&row, t, maps);
+            bt_row_set_build_id(&row, t, maps);
         if (show_frame(c, t, &row, b, i))
             return 1;
     }
@@ -252,26 +236,13 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
 
 // --- counted -----------------------------------------------------------------------
 
-static void wait_until(struct timespec *next, uint64_t ms)
-{
-    next->tv_sec += (time_t)(ms / 1000);
-    next->tv_nsec += (long)(ms % 1000) * 1000000;
-    if (next->tv_nsec >= 1000000000) {
-        next->tv_sec++;
-        next->tv_nsec -= 1000000000;
-    }
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) == EINTR)
-        ;
-}
-
 static int show_folded(struct bt *c, const struct operand *o, struct target *t)
 {
     CLEANUP_UNWINDER struct unwinder *u = NULL;
     CLEANUP_FRAME_NAMES struct frame_names names = {0};
     CLEANUP_FOLDED struct folded folded = {0};
     CLEANUP_BUF struct buf text = {0};
-    struct timespec next;
-    (void)clock_gettime(CLOCK_MONOTONIC, &next);
+    uint64_t next = 0;
     for (uint64_t i = 0; i < c->samples; i++) {
         CLEANUP_BACKTRACE struct backtrace b;
         if (backtrace_collect(t, &c->options, &u, &b) < 0) {
@@ -285,7 +256,7 @@ static int show_folded(struct bt *c, const struct operand *o, struct target *t)
         if (folded_add(&folded, &b) < 0)
             return -1;
         if (i + 1 < c->samples)
-            wait_until(&next, c->interval);
+            backtrace_wait(&next, c->interval);
     }
     if (folded_names(&folded, &names) < 0)
         return -1;

@@ -6,15 +6,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void backtrace_fini(struct backtrace *b)
 {
-    for (size_t i = 0; i < b->n; i++)
-        free(b->traces[i].reason);
     free(b->traces);
     free(b->frames);
     free(b->locals);
     buf_fini(&b->variables);
+    buf_fini(&b->reasons);
     *b = (struct backtrace){0};
 }
 
@@ -49,12 +49,17 @@ static int add_thread(pid_t tid, void *arg)
     return c->options->one_thread ? 1 : 0;
 }
 
-static void fail(struct trace *t, int code, const char *reason)
+static void keep_reason(struct backtrace *b, struct trace *t, const char *reason)
 {
-    free(t->reason);
-    t->code = code;
-    t->reason = strdup(reason);
+    t->reason = reason ? b->reasons.len + 1 : 0;
+    buf_add(&b->reasons, reason ? reason : "", reason ? strlen(reason) + 1 : 0);
+}
+
+static void fail(struct backtrace *b, struct trace *t)
+{
+    t->code = err_code();
     t->end = UNWIND_BROKEN;
+    keep_reason(b, t, err_text());
 }
 
 static int take_frames(const struct unwound *stack, void *arg)
@@ -75,8 +80,7 @@ static int take_frames(const struct unwound *stack, void *arg)
     t->n = stack->n;
     t->end = stack->end;
     b->nframes += stack->n;
-    free(t->reason);
-    t->reason = stack->reason ? strdup(stack->reason) : NULL;
+    keep_reason(b, t, stack->reason);
     return 0;
 }
 
@@ -159,7 +163,7 @@ static int collect_live(struct collecting *c, size_t i)
         take_task(t, &c->stack);
     }
     if (unwind_live(c->target, t->tid, c->options->max_stop, c->options->max, &t->pause, take_live, &l) < 0)
-        fail(t, err_code(), err_text());
+        fail(c->b, t);
     return 0;
 }
 
@@ -176,7 +180,7 @@ static int collect(struct collecting *c, size_t i)
     if (done < 0 && err_code() == ENOMEM)
         return -1;
     if (done < 0) {
-        fail(t, err_code(), err_text());
+        fail(c->b, t);
         return 0;
     }
     if (unwind_add(c->unwinder, s, (uint32_t)i) < 0)
@@ -237,8 +241,6 @@ static void drop_unwanted(struct collecting *c)
     for (size_t i = 0; i < b->n; i++)
         if (is_wanted(c, &b->traces[i]))
             b->traces[n++] = b->traces[i];
-        else
-            free(b->traces[i].reason);
     b->n = n;
 }
 
@@ -282,10 +284,25 @@ int backtrace_collect(struct target *t, const struct backtrace_options *options,
         done = collect_all(&c);
     *u = c.unwinder;
     stack_fini(&c.stack);
+    if (done == 0)
+        done = buf_ok(&ret->reasons);
     if (done == 0) {
         drop_unwanted(&c);
         if (ret->n == 0 && !options->running)
             done = err_set(ESRCH, "it has ended");
     }
     return done;
+}
+
+void backtrace_wait(uint64_t *next, uint64_t ms)
+{
+    const uint64_t second = 1000000000;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    if (*next == 0)
+        *next = (uint64_t)t.tv_sec * second + (uint64_t)t.tv_nsec;
+    *next += ms * 1000000;
+    t = (struct timespec){(time_t)(*next / second), (long)(*next % second)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+        ;
 }

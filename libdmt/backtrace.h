@@ -36,7 +36,7 @@ struct trace {
     uint64_t args[6];
     enum unwind_end end;
     int code;              // why there is no stack: an errno code; 0: there is
-    char *reason;          // why it is not whole, or NULL
+    size_t reason;         // why it is not whole: where in `reasons`, plus 1; 0: it is
     size_t first, n;       // its frames
     size_t first_locals, nlocals; // what is known of their variables, of frame 0, 1, ...
 };
@@ -56,6 +56,7 @@ struct backtrace {
     struct frame_locals *locals; // of all
     size_t nlocals, locals_cap;
     struct buf variables;
+    struct buf reasons;
 };
 
 void backtrace_fini(struct backtrace *b);
@@ -77,6 +78,14 @@ NODISCARD int backtrace_variables(const struct backtrace *b, const struct trace 
 static inline const char *backtrace_no_variables(const struct backtrace *b, const struct trace *t, size_t i)
 {
     return i < t->nlocals ? b->locals[t->first_locals + i].reason : "its debug information was not read";
+}
+
+/** Sleeps until MS milliseconds after *NEXT (0: now) on CLOCK_MONOTONIC, and puts that time there. */
+void backtrace_wait(uint64_t *next, uint64_t ms);
+
+static inline const char *trace_reason(const struct backtrace *b, const struct trace *t)
+{
+    return t->reason ? b->reasons.data + t->reason - 1 : NULL;
 }
 
 /** The address by which a frame's function is found: that of the call, where pc is where it returns to. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "btcol.h"
 
+#include "module.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -209,3 +211,17 @@ const struct col bt_cols[] = {
     {"at", COL_ADDRESS, 0, get_at, "--locals: where it stands in memory"},
     {0},
 };
+
+void bt_row_set_build_id(struct bt_row *row, struct target *t, const struct maps *maps)
+{
+    struct module module;
+    const struct mapping *m = maps_find(maps, frame_lookup(row->frame));
+    row->build_id[0] = '\0';
+    if (!m || m->name_len == 0)
+        return;
+    while (m > maps->at && m->offset > 0 && m[-1].inode == m->inode && m[-1].offset < m->offset)
+        m--;
+    module_read(t, maps, m, &module);
+    for (size_t i = 0; i < module.build_id_len; i++)
+        (void)snprintf(row->build_id + 2 * i, 3, "%02x", module.build_id[i]);
+}

@@ -27,4 +27,7 @@ struct bt_row {
 
 extern const struct col bt_cols[];
 
+/** The build-id of the object that the row's frame is in, a mapping of MAPS. */
+void bt_row_set_build_id(struct bt_row *row, struct target *t, const struct maps *maps);
+
 #endif

@@ -30,12 +30,12 @@ static size_t bucket_of(const uint64_t *addrs, size_t n)
 
 static int add(struct folded *f, const struct trace *t, const struct frame *frames)
 {
-    while (f->addrs_cap - f->naddrs < t->n) {
-        size_t cap = f->addrs_cap ? 2 * f->addrs_cap : 4096;
-        uint64_t *grown = reallocarray(f->addrs, cap, sizeof *grown);
-        if (!grown)
+    if (f->addrs_cap - f->naddrs < t->n) {
+        size_t cap = 2 * f->addrs_cap + t->n + 4096;
+        uint64_t *larger = reallocarray(f->addrs, cap, sizeof *larger);
+        if (!larger)
             return err_set(ENOMEM, "out of memory");
-        f->addrs = grown;
+        f->addrs = larger;
         f->addrs_cap = cap;
     }
     uint64_t *addrs = f->addrs + f->naddrs;

@@ -279,10 +279,10 @@ static int show_frame(struct reading *g)
         return 0;
     }
     for (size_t i = 0; i < b.n; i++)
-        if (b.traces[i].n == 0 && b.traces[i].reason) {
+        if (b.traces[i].n == 0 && trace_reason(&b, &b.traces[i])) {
             CLEANUP_BUF struct buf what = {0};
             buf_printf(&what, "thread %d", b.traces[i].tid);
-            (void)err_set(b.traces[i].code ? b.traces[i].code : EIO, "%s", b.traces[i].reason);
+            (void)err_set(b.traces[i].code ? b.traces[i].code : EIO, "%s", trace_reason(&b, &b.traces[i]));
             fail(g, buf_cstr(&what));
         }
     for (size_t i = 0; i < g->r->nlocations && !stop; i++) {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { STACK_USUAL = 64 << 10 };
+
 void stack_fini(struct stack *s)
 {
     regs_fini(&s->regs);
@@ -24,7 +26,7 @@ int stack_reserve(struct stack *s, size_t window)
     if (!room)
         return buf_ok(&s->bytes);
     if (s->bytes.cap != before)
-        memset(room, 0, s->bytes.cap); // a page that is not there yet would be got while the thread waits
+        memset(room, 0, STACK_USUAL); // a page that is not there yet would be got while the thread waits
     return regs_reserve(&s->regs, 1u << REGS_GP);
 }
 

@@ -49,7 +49,7 @@ struct stack_want {
 void stack_fini(struct stack *s);
 #define CLEANUP_STACK CLEANUP(stack_fini)
 
-/** Forgets what was collected, and makes room for WINDOW, in pages that are there: -1 with ENOMEM. */
+/** Forgets what was collected, and makes room for WINDOW: -1 with ENOMEM. */
 NODISCARD int stack_reserve(struct stack *s, size_t window);
 
 /** The shape of mem_read. */

@@ -71,26 +71,32 @@ static int live_maps(struct target *t, bool usage, struct maps *ret)
     return done;
 }
 
-// Without an address space (ESRCH): a kernel thread, a zombie; or it ends, or executes a program. Its first thread may
-// have ended since it was opened: then another one's directory has what is wanted. 0: try again.
+// Without an address space (ESRCH): a kernel thread, a zombie; or it ends, or executes a program. The thread whose
+// directory was used may have ended (ENOENT), and its first one: another's is used then. 0: try again.
 static int no_memory(struct live *l, const char *what)
 {
     struct proc p;
+    bool other = l->mm_dir >= 0;
+    if (other)
+        close(l->mm_dir);
+    l->mm_dir = -1;
     proc_init(&p);
     bool known = proc_read(l->base.ps, &p, l->base.pid, PROC_STAT) == 0 && (p.have & PROC_STAT);
-    bool lives = known && p.stat.state != 'Z' && p.stat.vsize > 0, news = known && l->process.stat.state != p.stat.state;
-    if (news)
+    bool lives = known && p.stat.state != 'Z' && p.stat.vsize > 0, ended = known && p.stat.state == 'Z';
+    other |= ended && l->process.stat.state != 'Z';
+    if (known)
         l->process.stat = p.stat;
     proc_fini(&p);
-    if (news && l->process.stat.state == 'Z')
+    if (other)
         return 0;
     return lives ? err_set(ESRCH, "%s: it ends, or executes a program", what) : refusal(l->base.ps, l->base.pid, what);
 }
 
 static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
 {
+    enum { TRIES = 8 };
     const char *what = flags == O_RDWR ? "cannot write its memory" : "cannot read its memory";
-    for (;;) {
+    for (int i = 0; i < TRIES; i++) {
         int dir = live_dir(l);
         if (dir < 0)
             return -1;
@@ -99,15 +105,14 @@ static int open_mm_file(struct live *l, const char *name, int flags, int *ret)
             *ret = fd;
             return 0;
         }
-        if (errno == ESRCH) {
-            if (no_memory(l, what) < 0)
-                return -1;
-            continue;
-        }
-        if (errno == EACCES || errno == EPERM || errno == ENOENT)
+        if (errno == EACCES || errno == EPERM)
             return refusal(l->base.ps, l->base.pid, what);
-        return err_sys("cannot open its %s", name);
+        if (errno != ESRCH && errno != ENOENT)
+            return err_sys("cannot open its %s", name);
+        if (no_memory(l, what) < 0)
+            return -1;
     }
+    return err_set(ESRCH, "%s: its threads end one after the other", what);
 }
 
 static int live_auxv(struct target *t, struct buf *ret)

@@ -25,7 +25,7 @@ struct unwinder {
     struct syms *objects;  // its files, and who opens them
     struct sandbox *box;
     struct buf maps;       // the question that begins
-    struct buf stacks;     // parts of questions
+    struct buf stacks;     // a question about all that wait
     struct waiting *waiting;
     size_t n, cap;
     size_t left;           // to be answered: the first of them
@@ -184,6 +184,13 @@ static int start(struct unwinder *u)
 
 // --- stacks ----------------------------------------------------------------------
 
+static void put_head(struct buf *question, size_t max, size_t n)
+{
+    packet_put_u8(question, UNWIND_STACKS);
+    packet_put_u32(question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
+    packet_put_u32(question, (uint32_t)n);
+}
+
 int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
 {
     struct waiting *grown = array_grow(u->waiting, u->n, &u->cap, sizeof *grown);
@@ -191,6 +198,8 @@ int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
         return -1;
     u->waiting = grown;
     struct buf *b = &u->stacks;
+    if (b->len == 0)
+        put_head(b, 0, 0);
     const size_t at = b->len;
     packet_put_u32(b, index);
     packet_put_u32(b, reg_dwarf_count);
@@ -265,21 +274,26 @@ static int take_stacks(const char *answer, size_t size, void *arg)
 
 static int ask(struct unwinder *u, size_t max, size_t from, size_t n)
 {
-    CLEANUP_BUF struct buf question = {0};
-    const struct waiting *first = &u->waiting[from], *last = &u->waiting[from + n - 1];
-    packet_put_u8(&question, UNWIND_STACKS);
-    packet_put_u32(&question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
-    packet_put_u32(&question, (uint32_t)n);
-    buf_add(&question, u->stacks.data + first->at, last->at + last->size - first->at);
-    if (start(u) < 0)
+    CLEANUP_BUF struct buf part = {0};
+    struct buf *question = &part;
+    put_head(&part, max, n);
+    if (buf_ok(&part) < 0)
         return -1;
-    int done = sandbox_ask(u->box, &question, -1, take_stacks, u);
+    if (n == u->n) {
+        memcpy(u->stacks.data, part.data, part.len); // it begins with one
+        question = &u->stacks;
+    } else {
+        buf_add(&part, u->stacks.data + u->waiting[from].at, u->waiting[from].size);
+    }
+    if (buf_ok(question) < 0 || start(u) < 0)
+        return -1;
+    int done = sandbox_ask(u->box, question, -1, take_stacks, u);
     if (done == 0 && u->left != from + n)
         return no_row(NULL, 0, NULL);
     return done;
 }
 
-// The child broke at one of those from LEFT on: each is asked alone, the one that breaks it has the reason.
+// The child broke at one of those from LEFT on: each is asked about alone, the one that breaks it has the reason.
 static int ask_alone(struct unwinder *u, size_t max)
 {
     size_t i = u->left;

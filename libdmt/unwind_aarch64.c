@@ -49,7 +49,7 @@ bool machine_is_thread_start(struct space *s, uint64_t pc)
     return word_at(s, pc, &mov) && mov == 0xd2800ba8 && word_at(s, pc + 4, &svc) && svc == 0xd4000001;
 }
 
-// The upper bits hold a signature; user addresses have at most 48 bits below them (52 with LVA, which is not the default).
+// The upper bits hold a signature; user addresses have at most 48 bits (52 with LVA, which is not the default).
 uint64_t machine_plain(uint64_t pc)
 {
     return pc & 0xffffffffffff;

@@ -10,30 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LIST_MAX = 8 << 20, PROGRAM_MAX = 1 << 16 };
+enum { LIST_MAX = 8 << 20 };
 
-// What is read, and how far.
-struct cursor {
-    const struct cfi *cfi;
-    size_t at, end;
-    bool bad;
-};
-
-struct cie {
-    unsigned version, encoding, address_size;
-    bool sized, signal;    // augmentation z, S
-    uint64_t code_align, return_reg;
-    int64_t data_align;
-    size_t program, end;   // of the initial instructions
-};
-
-struct fde {
-    struct cie cie;
-    uint64_t start, size;
-    size_t program, end;
-};
-
-static uint64_t get(struct cursor *c, size_t n)
+uint64_t cfi_get(struct cursor *c, size_t n)
 {
     uint64_t v = 0;
     if (c->bad || n > c->end - c->at) {
@@ -45,12 +24,12 @@ static uint64_t get(struct cursor *c, size_t n)
     return v;
 }
 
-static uint64_t get_leb(struct cursor *c, bool with_sign)
+uint64_t cfi_get_leb(struct cursor *c, bool with_sign)
 {
     uint64_t v = 0, byte = 0x80;
     unsigned shift = 0;
     for (; byte & 0x80 && !c->bad; shift += 7) {
-        byte = get(c, 1);
+        byte = cfi_get(c, 1);
         if (shift < 64)
             v |= (byte & 0x7f) << shift;
     }
@@ -63,15 +42,15 @@ static uint64_t get_leb(struct cursor *c, bool with_sign)
 static uint64_t get_value(struct cursor *c, unsigned encoding, unsigned address_size)
 {
     switch (encoding & 0x0f) {
-    case DW_EH_PE_absptr: return get(c, address_size);
-    case DW_EH_PE_uleb128: return get_leb(c, false);
-    case DW_EH_PE_sleb128: return get_leb(c, true);
-    case DW_EH_PE_udata2: return get(c, 2);
-    case DW_EH_PE_udata4: return get(c, 4);
-    case DW_EH_PE_sdata2: return (uint64_t)(int16_t)get(c, 2);
-    case DW_EH_PE_sdata4: return (uint64_t)(int32_t)get(c, 4);
+    case DW_EH_PE_absptr: return cfi_get(c, address_size);
+    case DW_EH_PE_uleb128: return cfi_get_leb(c, false);
+    case DW_EH_PE_sleb128: return cfi_get_leb(c, true);
+    case DW_EH_PE_udata2: return cfi_get(c, 2);
+    case DW_EH_PE_udata4: return cfi_get(c, 4);
+    case DW_EH_PE_sdata2: return (uint64_t)(int16_t)cfi_get(c, 2);
+    case DW_EH_PE_sdata4: return (uint64_t)(int32_t)cfi_get(c, 4);
     case DW_EH_PE_udata8:
-    case DW_EH_PE_sdata8: return get(c, 8);
+    case DW_EH_PE_sdata8: return cfi_get(c, 8);
     default: c->bad = true; return 0;
     }
 }
@@ -90,15 +69,15 @@ static uint64_t get_pointer(struct cursor *c, unsigned encoding, unsigned addres
 static bool open_entry(const struct cfi *cfi, size_t at, struct cursor *c, uint64_t *id, size_t *id_at)
 {
     *c = (struct cursor){cfi, at, cfi->bytes.n, at > cfi->bytes.n};
-    uint64_t length = get(c, 4);
+    uint64_t length = cfi_get(c, 4);
     bool wide = length == 0xffffffff;
     if (wide)
-        length = get(c, 8);
+        length = cfi_get(c, 8);
     if (c->bad || length == 0 || length > c->end - c->at)
         return false;
     c->end = c->at + (size_t)length;
     *id_at = c->at;
-    *id = get(c, wide ? 8 : 4);
+    *id = cfi_get(c, wide ? 8 : 4);
     if (wide && cfi->debug && *id == UINT64_MAX)
         *id = UINT32_MAX;
     return !c->bad;
@@ -113,12 +92,12 @@ static void skip_augmentation(struct cursor *c, const char *letters, struct cie 
 {
     for (; *letters && !c->bad; letters++)
         switch (*letters) {
-        case 'R': ret->encoding = (unsigned)get(c, 1); break;
-        case 'L': (void)get(c, 1); break;
+        case 'R': ret->encoding = (unsigned)cfi_get(c, 1); break;
+        case 'L': (void)cfi_get(c, 1); break;
         case 'S': ret->signal = true; break;
         case 'B': break; // aarch64: return addresses are signed with the B key
         case 'P': {
-            unsigned encoding = (unsigned)get(c, 1);
+            unsigned encoding = (unsigned)cfi_get(c, 1);
             if (encoding == DW_EH_PE_aligned)
                 c->bad = true;
             else
@@ -137,11 +116,11 @@ static bool read_cie(const struct cfi *cfi, size_t at, struct cie *ret)
     char letters[8] = "";
     if (!open_entry(cfi, at, &c, &id, &id_at) || !is_cie(cfi, id))
         return false;
-    *ret = (struct cie){.version = (unsigned)get(&c, 1), .address_size = cfi->is64 ? 8 : 4};
+    *ret = (struct cie){.version = (unsigned)cfi_get(&c, 1), .address_size = cfi->is64 ? 8 : 4};
     if (ret->version != 1 && ret->version != 3 && ret->version != 4)
         return false;
     for (size_t i = 0;; i++) {
-        char letter = (char)get(&c, 1);
+        char letter = (char)cfi_get(&c, 1);
         if (c.bad || i == sizeof letters)
             return false;
         letters[i] = letter;
@@ -151,15 +130,15 @@ static bool read_cie(const struct cfi *cfi, size_t at, struct cie *ret)
     if (letters[0] && letters[0] != 'z')
         return false; // an augmentation that only its compiler knows
     if (ret->version == 4) {
-        ret->address_size = (unsigned)get(&c, 1);
-        if ((ret->address_size != 8 && ret->address_size != 4) || get(&c, 1) != 0)
+        ret->address_size = (unsigned)cfi_get(&c, 1);
+        if ((ret->address_size != 8 && ret->address_size != 4) || cfi_get(&c, 1) != 0)
             return false;
     }
-    ret->code_align = get_leb(&c, false);
-    ret->data_align = (int64_t)get_leb(&c, true);
-    ret->return_reg = ret->version == 1 ? get(&c, 1) : get_leb(&c, false);
+    ret->code_align = cfi_get_leb(&c, false);
+    ret->data_align = (int64_t)cfi_get_leb(&c, true);
+    ret->return_reg = ret->version == 1 ? cfi_get(&c, 1) : cfi_get_leb(&c, false);
     if (letters[0] == 'z') {
-        uint64_t size = get_leb(&c, false);
+        uint64_t size = cfi_get_leb(&c, false);
         if (c.bad || size > c.end - c.at)
             return false;
         size_t behind = c.at + (size_t)size;
@@ -172,7 +151,7 @@ static bool read_cie(const struct cfi *cfi, size_t at, struct cie *ret)
     return !c.bad;
 }
 
-static bool read_fde(const struct cfi *cfi, size_t at, struct fde *ret)
+bool cfi_read_fde(const struct cfi *cfi, size_t at, struct fde *ret)
 {
     struct cursor c;
     uint64_t id;
@@ -187,7 +166,7 @@ static bool read_fde(const struct cfi *cfi, size_t at, struct fde *ret)
     ret->start = get_pointer(&c, cie->encoding, cie->address_size);
     ret->size = get_value(&c, cie->encoding & 0x0f, cie->address_size);
     if (cie->sized) {
-        uint64_t size = get_leb(&c, false);
+        uint64_t size = cfi_get_leb(&c, false);
         if (c.bad || size > c.end - c.at)
             return false;
         c.at += (size_t)size;
@@ -200,7 +179,7 @@ static bool read_fde(const struct cfi *cfi, size_t at, struct fde *ret)
 static bool range_of(const struct cfi *c, size_t at, struct cfi_range *ret)
 {
     struct fde f;
-    if (!read_fde(c, at, &f))
+    if (!cfi_read_fde(c, at, &f))
         return false;
     *ret = (struct cfi_range){f.start, f.start + f.size, at};
     return true;
@@ -311,105 +290,4 @@ bool cfi_find(struct cfi *c, uint64_t vaddr, struct cfi_range *ret)
         return false;
     *ret = found;
     return true;
-}
-
-// --- a plain copy ------------------------------------------------------------------
-
-static void put_leb(struct buf *b, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        buf_byte(b, (char)(v | 0x80));
-    buf_byte(b, (char)v);
-}
-
-static void put_sleb(struct buf *b, int64_t v)
-{
-    for (; v < -64 || v >= 64; v >>= 7)
-        buf_byte(b, (char)(v | 0x80));
-    buf_byte(b, (char)(v & 0x7f));
-}
-
-static void put_program(const struct cfi *c, size_t from, size_t end, struct buf *b)
-{
-    buf_add(b, c->bytes.at + from, end - from);
-}
-
-// Whether the instructions [FROM, END) hold an expression. What is not understood may be one.
-static bool has_expression(const struct cfi *cfi, size_t from, size_t end)
-{
-    struct cursor c = {cfi, from, end, false};
-    while (c.at < c.end && !c.bad) {
-        unsigned op = (unsigned)get(&c, 1);
-        switch (op & 0xc0 ? op & 0xc0 : op) {
-        case DW_CFA_nop: case DW_CFA_advance_loc: case DW_CFA_restore: case DW_CFA_remember_state:
-        case DW_CFA_restore_state: case DW_CFA_GNU_window_save: break;
-        case DW_CFA_advance_loc1: (void)get(&c, 1); break;
-        case DW_CFA_advance_loc2: (void)get(&c, 2); break;
-        case DW_CFA_advance_loc4: (void)get(&c, 4); break;
-        case DW_CFA_offset_extended: case DW_CFA_register: case DW_CFA_def_cfa: case DW_CFA_offset_extended_sf:
-        case DW_CFA_def_cfa_sf: case DW_CFA_val_offset: case DW_CFA_val_offset_sf:
-        case DW_CFA_GNU_negative_offset_extended:
-            (void)get_leb(&c, false);
-            (void)get_leb(&c, false);
-            break;
-        case DW_CFA_offset: case DW_CFA_restore_extended: case DW_CFA_undefined: case DW_CFA_same_value:
-        case DW_CFA_def_cfa_register: case DW_CFA_def_cfa_offset: case DW_CFA_def_cfa_offset_sf:
-        case DW_CFA_GNU_args_size:
-            (void)get_leb(&c, false);
-            break;
-        default: return true;
-        }
-    }
-    return c.bad;
-}
-
-bool cfi_has_expression(const struct cfi *c, const struct cfi_range *range)
-{
-    struct fde f;
-    return !read_fde(c, range->at, &f) || has_expression(c, f.cie.program, f.cie.end) ||
-           has_expression(c, f.program, f.end);
-}
-
-// Fills up with DW_CFA_nop, and writes the length at the beginning.
-static void close_entry(struct buf *b, size_t at)
-{
-    while (b->len % 8)
-        buf_byte(b, DW_CFA_nop);
-    uint32_t length = (uint32_t)(b->len - at - 4);
-    if (!b->failed)
-        memcpy(b->data + at, &length, sizeof length);
-}
-
-int cfi_put(const struct cfi *c, const struct cfi_range *range, uint64_t base, uint64_t start, struct buf *ret)
-{
-    struct fde f;
-    if (!read_fde(c, range->at, &f) || f.end - f.program > PROGRAM_MAX || f.cie.end - f.cie.program > PROGRAM_MAX)
-        return err_set(EPROTO, "no call frame information");
-    buf_reset(ret);
-    packet_put_u32(ret, (uint32_t)(start - base)); // the entry of the table; where the FDE is follows
-    packet_put_u32(ret, 0);
-    const size_t cie = ret->len;
-    packet_put_u32(ret, 0);
-    packet_put_u32(ret, 0);
-    packet_put_u8(ret, 3);
-    buf_str(ret, f.cie.signal ? "zS" : "z");
-    buf_byte(ret, '\0');
-    put_leb(ret, f.cie.code_align);
-    put_sleb(ret, f.cie.data_align);
-    put_leb(ret, f.cie.return_reg);
-    put_leb(ret, 0);
-    put_program(c, f.cie.program, f.cie.end, ret);
-    close_entry(ret, cie);
-    const uint32_t fde = (uint32_t)ret->len;
-    packet_put_u32(ret, 0);
-    packet_put_u32(ret, fde + 4 - (uint32_t)cie);
-    packet_put_u64(ret, start);
-    packet_put_u64(ret, f.size);
-    put_leb(ret, 0);
-    put_program(c, f.program, f.end, ret);
-    close_entry(ret, fde);
-    if (buf_ok(ret) < 0)
-        return -1;
-    memcpy(ret->data + 4, &fde, sizeof fde);
-    return 0;
 }

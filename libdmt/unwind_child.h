@@ -37,6 +37,34 @@ struct cfi_range {
     size_t at;             // in the section
 };
 
+// What is read, and how far.
+struct cursor {
+    const struct cfi *cfi;
+    size_t at, end;
+    bool bad;
+};
+
+struct cie {
+    unsigned version, encoding, address_size;
+    bool sized, signal;    // augmentation z, S
+    uint64_t code_align, return_reg;
+    int64_t data_align;
+    size_t program, end;   // of the initial instructions
+};
+
+struct fde {
+    struct cie cie;
+    uint64_t start, size;
+    size_t program, end;
+};
+
+/** The next N bytes of it as a number, and the next LEB128; 0 and `bad` behind its end. */
+uint64_t cfi_get(struct cursor *c, size_t n);
+uint64_t cfi_get_leb(struct cursor *c, bool with_sign);
+
+/** The FDE at AT of the section, with its CIE. */
+bool cfi_read_fde(const struct cfi *cfi, size_t at, struct fde *ret);
+
 /** Looks at the header table of an .eh_frame, and forgets it where it cannot be searched. */
 void cfi_check_hdr(struct cfi *c);
 
@@ -175,7 +203,8 @@ NODISCARD int cfi_engine_open(struct cfi_engine **ret);
 void cfi_engine_close(struct cfi_engine *e);
 
 /** Walks and answers. */
-NODISCARD int climb_stack(struct climb *w, const struct frame_regs *regs, size_t max, uint32_t index, struct buf *answer);
+NODISCARD int climb_stack(struct climb *w, const struct frame_regs *regs, size_t max, uint32_t index,
+                          struct buf *answer);
 
 // --- variables (unwind_locals.c) -----------------------------------------------------
 

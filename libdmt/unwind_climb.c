@@ -78,7 +78,8 @@ enum stepped step_fp(struct climb *w, const struct place *from, struct place *to
             to->regs.at[reg_dwarf_fp] = pair[0];
         return STEP_DONE;
     }
-    if (!frame_knows(&from->regs, reg_dwarf_fp) || fp < sp || fp % sizeof fp != 0 || !climb_read(w, fp, pair, sizeof pair))
+    if (!frame_knows(&from->regs, reg_dwarf_fp) || fp < sp || fp % sizeof fp != 0 ||
+        !climb_read(w, fp, pair, sizeof pair))
         return STEP_NO;
     pair[1] = machine_plain(pair[1]);
     if (!machine_is_return(w->space, pair[1]))
@@ -88,16 +89,29 @@ enum stepped step_fp(struct climb *w, const struct place *from, struct place *to
     return STEP_DONE;
 }
 
+static bool is_frame_pointer(struct climb *w, uint64_t fp, uint64_t above)
+{
+    uint64_t to;
+    return fp >= above && fp % sizeof fp == 0 && climb_read(w, fp + sizeof fp, &to, sizeof to) &&
+           machine_is_return(w->space, machine_plain(to));
+}
+
+// A function that has used the frame pointer's register for something else has put it on its stack before.
 enum stepped step_scan(struct climb *w, const struct place *from, struct place *to)
 {
     const uint64_t sp = from->regs.at[reg_dwarf_sp];
-    for (uint64_t at = sp; at - sp < SCAN_MAX; at += sizeof at) {
-        uint64_t word;
+    uint64_t fp = from->regs.at[reg_dwarf_fp];
+    for (uint64_t at = sp, word; at - sp < SCAN_MAX; at += sizeof at) {
         if (!climb_read(w, at, &word, sizeof word))
             return STEP_NO;
-        if (!machine_is_return(w->space, word))
+        if (!machine_is_return(w->space, word)) {
+            if (is_frame_pointer(w, word, at + sizeof at))
+                fp = word;
             continue;
+        }
         return_to(from, to, word, at + sizeof at);
+        if (!is_frame_pointer(w, from->regs.at[reg_dwarf_fp], at + sizeof at))
+            to->regs.at[reg_dwarf_fp] = fp;
         return STEP_DONE;
     }
     return STEP_NO;

@@ -103,7 +103,8 @@ static _Noreturn void work(struct target *t, pid_t tid, uint64_t max_stop, size_
     _exit(0);
 }
 
-static int take(const struct buf *bytes, uint64_t *pause, size_t max, int (*fn)(const struct unwound *, void *), void *arg)
+static int take(const struct buf *bytes, uint64_t *pause, size_t max, int (*fn)(const struct unwound *, void *),
+                void *arg)
 {
     struct packet p = packet_of(bytes->data, bytes->len);
     uint32_t code = packet_u32(&p);

@@ -232,7 +232,7 @@ size_t space_text(struct space *s, uint64_t addr, uint8_t *to, size_t n)
         struct bytes b = f ? at_vaddr(f, addr + done - bias)
                          : c->object == UNWIND_NO_OBJECT ? piece_at(c, addr + done) : (struct bytes){0};
         size_t part = b.n < n - done ? b.n : n - done;
-        if (part == 0)
+        if (part == 0 || !b.at)
             break;
         memcpy(to + done, b.at, part);
         done += part;
@@ -250,7 +250,7 @@ bool space_data(struct space *s, uint64_t addr, void *to, size_t n)
             continue;
         const struct file *f = space_file(s, c, c->start, &bias);
         struct bytes b = f ? at_vaddr(f, addr - bias) : (struct bytes){0};
-        if (b.n >= n) {
+        if (b.at && b.n >= n) {
             memcpy(to, b.at, n);
             return true;
         }

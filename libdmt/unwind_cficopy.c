@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// In the child: a plain copy of the call frame information of one function, for libunwind.
+#include "err.h"
+#include "unwind_child.h"
+
+#include <dwarf.h>
+#include <errno.h>
+#include <string.h>
+
+enum { PROGRAM_MAX = 1 << 16 };
+
+static void put_leb(struct buf *b, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        buf_byte(b, (char)(v | 0x80));
+    buf_byte(b, (char)v);
+}
+
+static void put_sleb(struct buf *b, int64_t v)
+{
+    for (; v < -64 || v >= 64; v >>= 7)
+        buf_byte(b, (char)(v | 0x80));
+    buf_byte(b, (char)(v & 0x7f));
+}
+
+static void put_program(const struct cfi *c, size_t from, size_t end, struct buf *b)
+{
+    buf_add(b, c->bytes.at + from, end - from);
+}
+
+// Whether the instructions [FROM, END) hold an expression. What is not understood may be one.
+static bool has_expression(const struct cfi *cfi, size_t from, size_t end)
+{
+    struct cursor c = {cfi, from, end, false};
+    while (c.at < c.end && !c.bad) {
+        unsigned op = (unsigned)cfi_get(&c, 1);
+        switch (op & 0xc0 ? op & 0xc0 : op) {
+        case DW_CFA_nop: case DW_CFA_advance_loc: case DW_CFA_restore: case DW_CFA_remember_state:
+        case DW_CFA_restore_state: case DW_CFA_GNU_window_save: break;
+        case DW_CFA_advance_loc1: (void)cfi_get(&c, 1); break;
+        case DW_CFA_advance_loc2: (void)cfi_get(&c, 2); break;
+        case DW_CFA_advance_loc4: (void)cfi_get(&c, 4); break;
+        case DW_CFA_offset_extended: case DW_CFA_register: case DW_CFA_def_cfa: case DW_CFA_offset_extended_sf:
+        case DW_CFA_def_cfa_sf: case DW_CFA_val_offset: case DW_CFA_val_offset_sf:
+        case DW_CFA_GNU_negative_offset_extended:
+            (void)cfi_get_leb(&c, false);
+            (void)cfi_get_leb(&c, false);
+            break;
+        case DW_CFA_offset: case DW_CFA_restore_extended: case DW_CFA_undefined: case DW_CFA_same_value:
+        case DW_CFA_def_cfa_register: case DW_CFA_def_cfa_offset: case DW_CFA_def_cfa_offset_sf:
+        case DW_CFA_GNU_args_size:
+            (void)cfi_get_leb(&c, false);
+            break;
+        default: return true;
+        }
+    }
+    return c.bad;
+}
+
+bool cfi_has_expression(const struct cfi *c, const struct cfi_range *range)
+{
+    struct fde f;
+    return !cfi_read_fde(c, range->at, &f) || has_expression(c, f.cie.program, f.cie.end) ||
+           has_expression(c, f.program, f.end);
+}
+
+// Fills up with DW_CFA_nop, and writes the length at the beginning.
+static void close_entry(struct buf *b, size_t at)
+{
+    while (b->len % 8)
+        buf_byte(b, DW_CFA_nop);
+    uint32_t length = (uint32_t)(b->len - at - 4);
+    if (!b->failed)
+        memcpy(b->data + at, &length, sizeof length);
+}
+
+int cfi_put(const struct cfi *c, const struct cfi_range *range, uint64_t base, uint64_t start, struct buf *ret)
+{
+    struct fde f;
+    if (!cfi_read_fde(c, range->at, &f) || f.end - f.program > PROGRAM_MAX || f.cie.end - f.cie.program > PROGRAM_MAX)
+        return err_set(EPROTO, "no call frame information");
+    buf_reset(ret);
+    packet_put_u32(ret, (uint32_t)(start - base)); // the entry of the table; where the FDE is follows
+    packet_put_u32(ret, 0);
+    const size_t cie = ret->len;
+    packet_put_u32(ret, 0);
+    packet_put_u32(ret, 0);
+    packet_put_u8(ret, 3);
+    buf_str(ret, f.cie.signal ? "zS" : "z");
+    buf_byte(ret, '\0');
+    put_leb(ret, f.cie.code_align);
+    put_sleb(ret, f.cie.data_align);
+    put_leb(ret, f.cie.return_reg);
+    put_leb(ret, 0);
+    put_program(c, f.cie.program, f.cie.end, ret);
+    close_entry(ret, cie);
+    const uint32_t fde = (uint32_t)ret->len;
+    packet_put_u32(ret, 0);
+    packet_put_u32(ret, fde + 4 - (uint32_t)cie);
+    packet_put_u64(ret, start);
+    packet_put_u64(ret, f.size);
+    put_leb(ret, 0);
+    put_program(c, f.program, f.end, ret);
+    close_entry(ret, fde);
+    if (buf_ok(ret) < 0)
+        return -1;
+    memcpy(ret->data + 4, &fde, sizeof fde);
+    return 0;
+}
