@@ -2,7 +2,7 @@
 //
 // dmt-bt: the stacks of all threads of a process or a core file. Each thread is held only while its registers and its
 // stack are copied. It shows what the threads were doing one after the other, not all at one moment.
-#include "btcol.h"
+#include "btrow.h"
 #include "cmd.h"
 #include "err.h"
 #include "folded.h"
@@ -116,102 +116,6 @@ static int names_of(struct bt *c, const struct operand *o, struct target *t, str
 
 // --- rows --------------------------------------------------------------------------
 
-struct frame_rows {
-    struct bt *c;
-    struct bt_row *row;
-    unsigned level, last;      // of inlined functions: that of the row, and of the frame itself
-    size_t n;
-    bool is_core;              // its memory stands still
-    const char *reason;        // of the frame
-};
-
-static int show_variable(const struct variable *v, void *arg)
-{
-    struct frame_rows *f = arg;
-    if ((v->level < f->last ? v->level : f->last) != f->level)
-        return 0;
-    struct variable shown = *v;
-    shown.late &= !f->is_core;
-    f->n++;
-    f->row->variable = &shown;
-    return cmd_row(f->c->run, f->row) < 0 ? 1 : 0;
-}
-
-// A function and its variables. What is inlined in a frame has rows before it.
-static int show_function(struct frame_rows *f, const struct backtrace *b, size_t i)
-{
-    const struct trace *t = f->row->trace;
-    f->n = 0;
-    f->row->variable = NULL;
-    f->row->inlined = f->level < f->last;
-    f->row->reason = f->row->inlined ? NULL : f->reason;
-    int done = f->c->locals ? backtrace_variables(b, t, i, show_variable, f) : 0;
-    if (done < 0)
-        cmd_fail(f->c->run, NULL);
-    if (done == 0 && f->n == 0) {
-        f->row->variable = NULL;
-        if (f->c->locals && !f->row->reason)
-            f->row->reason = backtrace_no_variables(b, t, i);
-        done = cmd_row(f->c->run, f->row) < 0;
-    }
-    f->row->number++;
-    return done > 0;
-}
-
-static int show_frame(struct bt *c, struct target *target, struct bt_row *row, const struct backtrace *b, size_t i)
-{
-    const struct trace *t = row->trace;
-    const struct frame_name *name = frame_names_at(row->names, frame_lookup(row->frame));
-    struct frame_rows f = {.c = c, .row = row, .last = name ? (unsigned)name->ninlined : 0,
-                           .is_core = target_is_core(target),
-                           .reason = i + 1 == t->n ? trace_reason(b, t) : NULL};
-    for (; f.level <= f.last; f.level++) {
-        row->name = f.level < f.last ? &row->names->inlined[name->inlined + f.level] : name;
-        if (show_function(&f, b, i))
-            return 1;
-    }
-    return 0;
-}
-
-static int show_trace(struct bt *c, struct target *t, const struct backtrace *b, const struct trace *trace,
-                      const struct frame_names *names, const struct frame_names *pointers)
-{
-    struct bt_row row = {.pid = target_pid(t), .trace = trace, .names = names, .pointers = pointers};
-    const struct maps *maps = NULL;
-    if ((c->needs & BTCOL_BUILD_ID) && target_maps(t, &maps) < 0)
-        maps = NULL;
-    if (trace->n == 0) {
-        row.reason = trace_reason(b, trace);
-        return cmd_row(c->run, &row) < 0 ? 1 : 0;
-    }
-    for (size_t i = 0; i < trace->n; i++) {
-        row.frame = &b->frames[trace->first + i];
-        if (maps)
-            bt_row_set_build_id(&row, t, maps);
-        if (show_frame(c, t, &row, b, i))
-            return 1;
-    }
-    return 0;
-}
-
-static int add_pointer(const struct variable *v, void *arg)
-{
-    return v->is_pointer && v->pointer ? frame_names_add(arg, v->pointer) : 0;
-}
-
-// What the variables of all frames point to. Where that cannot be read the rows are as good without.
-static int find_pointers(const struct bt *c, struct target *t, const struct backtrace *b, struct frame_names *ret)
-{
-    const struct sym_options options = {.raw_names = c->raw_names};
-    for (size_t i = 0; i < b->n; i++)
-        for (size_t k = 0; k < b->traces[i].nlocals; k++)
-            if (backtrace_variables(b, &b->traces[i], k, add_pointer, ret) < 0)
-                return -1;
-    if (ret->n > 0)
-        (void)!frame_names_find(ret, t, &options);
-    return 0;
-}
-
 static int show(struct bt *c, const struct operand *o, struct target *t)
 {
     CLEANUP_UNWINDER struct unwinder *u = NULL;
@@ -228,9 +132,10 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
             (void)names_of(c, o, t, &names);
     }
     if (c->locals && (c->needs & BTCOL_POINTERS) && done == 0)
-        done = find_pointers(c, t, &b, &pointers);
+        done = btrow_pointers(t, &b, c->raw_names, &pointers);
+    const struct btrow rows = {c->run, t, &b, &names, &pointers, c->needs, c->locals};
     for (size_t i = 0; i < b.n && done == 0; i++)
-        done = show_trace(c, t, &b, &b.traces[i], &names, &pointers);
+        done = btrow_put(&rows, &b.traces[i]);
     return done;
 }
 

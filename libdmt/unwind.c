@@ -323,6 +323,7 @@ static int give_variables(struct unwinder *u, unsigned levels, const char *bytes
     return done;
 }
 
+const char unwind_no_debug[] = "no debug information";
 static const char broken[] = "the debug information broke its reader";
 
 static int take_variables(const char *answer, size_t size, void *arg)
@@ -337,7 +338,7 @@ static int take_variables(const char *answer, size_t size, void *arg)
     switch (what) {
     case VARIABLES_BEGIN: u->begun = object; return 0;
     case VARIABLES_KNOWN: return give_variables(u, levels, p.at, p.left, NULL);
-    case VARIABLES_UNKNOWN: return give_variables(u, 1, NULL, 0, "no debug information");
+    case VARIABLES_UNKNOWN: return give_variables(u, 1, NULL, 0, unwind_no_debug);
     default: return give_variables(u, 1, NULL, 0, broken);
     }
 }

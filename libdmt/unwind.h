@@ -83,6 +83,7 @@ struct frame_variables {
     const char *reason;    // why nothing is known of them: NULL, or a constant text
 };
 
+extern const char unwind_no_debug[]; // the reason where there is no debug information
 enum { UNWIND_VARIABLES_MAX = 1 << 14 }; // frames of a stack that have some
 
 /**
