@@ -32,8 +32,8 @@ struct dwarf_stack {
 };
 
 /**
- * Puts the variables in scope in frame I (of those with the name ONLY, if that is not NULL). *LEVELS: how many functions
- * the frame is of, inlined ones and its own. -1 with ENOENT: unknown.
+ * Puts the variables in scope in frame I (of those with the name ONLY, if that is not NULL). *LEVELS: how many
+ * functions the frame is of, inlined ones and its own. -1 with ENOENT: unknown.
  */
 NODISCARD int dwarf_variables(const struct dwarf_stack *s, size_t i, const char *only, unsigned *levels,
                               struct buf *ret);
@@ -85,6 +85,24 @@ const char *where_number(struct eval *e, Dwarf_Attribute *attr, uint64_t *ret);
 const char *where_read(struct eval *e, const struct where *w, uint64_t offset, void *to, size_t n);
 
 extern const char where_optimised_out[];
+
+// Other reasons.
+#define WHY_NOT_SAVED "not saved"
+#define WHY_NOT_READ "in a register that was not read"
+#define WHY_NO_ENTRY "the value at the function's entry is not known"
+#define WHY_UNREADABLE "cannot be read"
+#define WHY_THREAD_LOCAL "thread-local"
+#define WHY_SYNTHETIC "a pointer to what was optimised out"
+#define WHY_NO_CFA "the frame is not known"
+#define WHY_DAMAGED "the debug information is damaged"
+#define WHY_FLOATING "computed in floating point"
+#define WHY_UNKNOWN "an operation that is not known"
+
+/** Runs an expression (dwarf_machine.c). The reason where not even a part is known. */
+const char *where_run(struct eval *e, Dwarf_Attribute *attr, const Dwarf_Op *ops, size_t n, struct where *ret);
+
+/** What the location OPS held when the function of the frame was entered (dwarf_entry.c). */
+bool entry_value(struct eval *e, const Dwarf_Op *ops, size_t n, uint64_t *ret);
 
 // --- types (dwarf_type.c) ------------------------------------------------------------
 

@@ -80,7 +80,8 @@ static int put_left_out(struct listing *l, Dwarf_Die *scope)
             has = dwarf_attr(&mine, DW_AT_abstract_origin, &attr) && dwarf_formref_die(&attr, &from) &&
                   from.addr == die.addr;
         Dwarf_Attribute constant;
-        bool is_constant = dwarf_attr(&die, DW_AT_const_value, &constant) || dwarf_attr(&die, DW_AT_location, &constant);
+        bool is_constant = dwarf_attr(&die, DW_AT_const_value, &constant) ||
+                           dwarf_attr(&die, DW_AT_location, &constant);
         if (!has && put_variable(l, &die, is_constant ? NULL : where_optimised_out) < 0)
             return -1;
     }

@@ -159,7 +159,8 @@ static int grant(const char *request, size_t n, void *arg, int *ret)
     uint64_t number = kind == UNWIND_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
     if (p.bad || p.left > 0)
         return err_set(EACCES, "a bad request");
-    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret) : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
+    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret)
+                                    : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
 }
 
 static int no_row(const char *answer, size_t n, void *arg)
