@@ -218,14 +218,15 @@ PY
     objcopy --strip-all --add-gnu-debuglink=locals.debug whole locals.new && mv locals.new locals
     spawn ./locals
     soon is_state S "$PID"
-    dmt-bt --locals -H -o function,name,value "$PID" | grep -E $'^(scopes|scalars)\t(n|i8|c|ld)\t' >link
-    diff with link
+    dmt-bt --locals -H -o function,name,value "$PID" | grep -E $'^(scopes|scalars)\t(n|i8|c|ld)\t' >linked
+    diff with linked
     [ "$(wc -l <with)" = 4 ]
     rm locals.debug
     spawn ./locals
     soon is_state S "$PID"
     dmt-bt --locals -H -o object,name,reason "$PID" | grep -q $'/locals\t-\tno debug information$'
-    [ -z "$(dmt-bt --locals -H -o object,name "$PID" | grep $'/locals\t[a-z]')" ]
+    run dmt-bt --locals -H -o object,name "$PID"
+    [ "$(grep -c $'/locals\t[a-z]' <<<"$output")" = 0 ]
 }
 
 # --- inlined frames ----------------------------------------------------------------------------------
