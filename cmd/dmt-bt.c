@@ -4,6 +4,7 @@
 // stack are copied. It shows what the threads were doing one after the other, not all at one moment. Of a Go program,
 // the goroutines too.
 #include "btgo.h"
+#include "btrow.h"
 #include "cmd.h"
 #include "err.h"
 #include "folded.h"
@@ -16,7 +17,7 @@
 enum { STOP_LIMIT_MS = 3600 * 1000, SAMPLES_MAX = 10 * 1000 * 1000 };
 
 struct bt {
-    bool first, lines, running, no_stop, live, raw_names, folded, goroutines, remote_fs;
+    bool first, lines, inlines, locals, running, no_stop, live, raw_names, folded, goroutines, remote_fs;
     uint64_t frames, max_stop, samples, interval; // max_stop, interval: milliseconds
     struct operands targets;
     // Of the run:
@@ -32,6 +33,8 @@ static const struct opt opts[] = {
     {'1', "first", NULL, OPT_FLAG, AT(first), NULL, "the first thread only"},
     {'n', "frames", "MAX", OPT_UINT, AT(frames), NULL, "at most so many frames of a stack"},
     {'s', "lines", NULL, OPT_FLAG, AT(lines), NULL, "source file and line too"},
+    {'i', "inlines", NULL, OPT_FLAG, AT(inlines), NULL, "functions that are inlined too, as frames of their own"},
+    {0, "locals", NULL, OPT_FLAG, AT(locals), NULL, "the variables of each frame too, a row for each; with -i"},
     {0, "running", NULL, OPT_FLAG, AT(running), NULL, "threads that run only, not those that wait"},
     {0, "nostop", NULL, OPT_FLAG, AT(no_stop), NULL, "stop nobody: stacks of threads that wait, as far as /proc tells"},
     {0, "live", NULL, OPT_FLAG, AT(live), NULL, "unwind while the thread is held, by libunwind-ptrace: slow"},
@@ -62,10 +65,12 @@ static int prepare(struct run *run, void *values)
         return err_set(EINVAL, "-n and --samples are at least 1, --interval at most %d", STOP_LIMIT_MS);
     if (!c->folded && (c->samples > 1 || c->interval != 10))
         return err_set(EINVAL, "--samples and --interval are for --folded");
-    if (c->folded && (c->lines || run->columns || run->sort || run->format || run->json))
-        return err_set(EINVAL, "--folded is no table: not with -s, columns or formats of one");
-    if (c->goroutines && (c->first || c->live || c->running || c->folded))
-        return err_set(EINVAL, "--goroutines does not go with -1, --live, --running and --folded");
+    if (c->locals && c->live)
+        return err_set(EINVAL, "--locals and --live do not go together: variables are read from copied stacks");
+    if (c->folded && (c->lines || c->inlines || c->locals || run->columns || run->sort || run->format || run->json))
+        return err_set(EINVAL, "--folded is no table: not with -s, -i, --locals, columns or formats of one");
+    if (c->goroutines && (c->first || c->live || c->running || c->folded || c->locals))
+        return err_set(EINVAL, "--goroutines does not go with -1, --live, --running, --folded and --locals");
     if (c->folded)
         run->table_options.no_header = true;
     if (c->goroutines)
@@ -73,6 +78,11 @@ static int prepare(struct run *run, void *values)
                                  : "pid,goroutine,state,wait,tid,frame,pc,function,offset,object,how";
     else if (c->lines)
         run->defaults = "pid,tid,frame,pc,function,offset,object,how,file,line";
+    if (c->locals) {
+        c->inlines = true;
+        run->defaults = c->lines ? "pid,tid,frame,function,file,line,name,type,value,reason"
+                                 : "pid,tid,frame,function,name,type,value,reason";
+    }
     return 0;
 }
 
@@ -102,7 +112,8 @@ static void say_missing(struct bt *c, const struct operand *o, const struct back
 
 static int names_of(struct bt *c, const struct operand *o, struct target *t, struct frame_names *names)
 {
-    const struct sym_options options = {.lines = c->needs & BTCOL_LINES, .raw_names = c->raw_names};
+    const struct sym_options options = {.lines = c->needs & BTCOL_LINES, .inlines = c->inlines,
+                                        .raw_names = c->raw_names};
     int done = frame_names_find(names, t, &options);
     if (done < 0) {
         cmd_note(c->run, o->text, "%s", err_text());
@@ -111,37 +122,11 @@ static int names_of(struct bt *c, const struct operand *o, struct target *t, str
     return done;
 }
 
-// --- rows --------------------------------------------------------------------------
-
-static int show_trace(struct bt *c, struct target *t, const struct backtrace *b, const struct trace *trace,
-                      const struct frame_names *names)
-{
-    struct bt_row row = {.pid = target_pid(t), .trace = trace, .names = names};
-    const struct maps *maps = NULL;
-    if ((c->needs & BTCOL_BUILD_ID) && target_maps(t, &maps) < 0)
-        maps = NULL;
-    if (trace->n == 0) {
-        row.reason = trace_reason(b, trace);
-        return cmd_row(c->run, &row) < 0 ? 1 : 0;
-    }
-    for (size_t i = 0; i < trace->n; i++) {
-        row.frame = &b->frames[trace->first + i];
-        row.number = i;
-        row.name = frame_names_at(names, frame_lookup(row.frame));
-        row.reason = i + 1 == trace->n ? trace_reason(b, trace) : NULL;
-        if (maps)
-            bt_row_set_build_id(&row, t, maps);
-        if (cmd_row(c->run, &row) < 0)
-            return 1;
-    }
-    return 0;
-}
-
 static int show(struct bt *c, const struct operand *o, struct target *t)
 {
     CLEANUP_UNWINDER struct unwinder *u = NULL;
     CLEANUP_BACKTRACE struct backtrace b;
-    CLEANUP_FRAME_NAMES struct frame_names names = {0};
+    CLEANUP_FRAME_NAMES struct frame_names names = {0}, pointers = {0};
     int done = backtrace_collect(t, &c->options, &u, &b);
     if (done < 0)
         return -1;
@@ -152,39 +137,18 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
         if (done == 0)
             (void)names_of(c, o, t, &names);
     }
+    if (c->locals && (c->needs & BTCOL_POINTERS) && done == 0)
+        done = btrow_pointers(t, &b, c->raw_names, &pointers);
+    const struct btrow rows = {c->run, t, &b, &names, &pointers, c->needs, c->locals};
     for (size_t i = 0; i < b.n && done == 0; i++)
-        done = show_trace(c, t, &b, &b.traces[i], &names);
+        done = btrow_put(&rows, &b.traces[i]);
     return done;
-}
-
-// --- goroutines ----------------------------------------------------------------------
-
-struct showing {
-    struct bt *c;
-    const struct operand *operand;
-    struct target *target;
-    size_t missing;
-};
-
-static int show_goroutine(struct bt_row *row, void *arg)
-{
-    struct showing *s = arg;
-    const struct goroutine *g = row->goroutine;
-    const struct maps *maps = NULL;
-    if (row->frame && (s->c->needs & BTCOL_BUILD_ID) && target_maps(s->target, &maps) == 0)
-        bt_row_set_build_id(row, s->target, maps);
-    if (row->number == 0 && btgo_is_part(g, s->c->options.max) && s->missing++ == 0) {
-        cmd_status(s->c->run, STATUS_NONE);
-        cmd_note(s->c->run, s->operand->text, "goroutine %llu: %s", (unsigned long long)g->id, g->why);
-    }
-    return cmd_row(s->c->run, row) < 0 ? 1 : 0;
 }
 
 static int show_goroutines(struct bt *c, const struct operand *o, struct target *t)
 {
-    const struct btgo_options options = {.no_stop = c->no_stop, .lines = c->needs & BTCOL_LINES, .max = c->options.max};
-    struct showing s = {c, o, t, 0};
-    return btgo_each(t, &options, show_goroutine, &s);
+    const struct btgo_options options = {.no_stop = c->no_stop, .needs = c->needs, .max = c->options.max};
+    return btgo_put(c->run, o->text, t, &options);
 }
 
 // --- counted -----------------------------------------------------------------------
@@ -240,7 +204,7 @@ static void work(struct run *run, void *values)
 {
     struct bt *c = values;
     c->run = run;
-    c->needs = c->folded ? BTCOL_NAMES | BTCOL_TASK : table_needs(run->table);
+    c->needs = c->folded ? BTCOL_NAMES | BTCOL_TASK : table_needs(run->table) | (c->inlines ? BTCOL_NAMES : 0);
     c->options = (struct backtrace_options){
         .by = c->live ? BACKTRACE_LIVE : c->no_stop ? BACKTRACE_NO_STOP : BACKTRACE_COPY,
         .max_stop = c->max_stop * 1000000,
@@ -248,6 +212,7 @@ static void work(struct run *run, void *values)
         .one_thread = c->first,
         .running = c->running,
         .task = c->needs & BTCOL_TASK,
+        .variables = c->locals,
     };
     if (procs_open(&c->procs) < 0) {
         cmd_fail(run, NULL);

@@ -3,6 +3,7 @@
 // dmt-peek: memory and registers of a process or core file as rows, or as raw bytes. Memory is read while
 // the process runs: only a register stops a thread, for the moment that it takes to read it.
 #include "err.h"
+#include "num.h"
 #include "operands.h"
 #include "readout.h"
 
@@ -12,7 +13,7 @@
 enum { STOP_LIMIT_MS = 3600 * 1000 };
 
 struct peek {
-    const char *set, *format, *holes;
+    const char *set, *format, *holes, *frame;
     bool raw, remote_fs;
     uint64_t max_stop; // milliseconds
     // What they say:
@@ -28,6 +29,7 @@ struct peek {
 static const struct opt opts[] = {
     {'r', "registers", "SET,...", OPT_TEXT, AT(set), "sets", "registers of all threads: gp, fp, vector, debug, all"},
     {'f', "as", "FORMAT", OPT_TEXT, AT(format), "types", "signed unsigned hex float char string pointer bytes; with size: x2"},
+    {0, "frame", "N", OPT_TEXT, AT(frame), NULL, "names are first those of variables of frame N, as dmt-bt -i counts"},
     {0, "raw", NULL, OPT_FLAG, AT(raw), NULL, "the bytes themselves, COUNT of them, no table"},
     {0, "holes", "HOW", OPT_TEXT, AT(holes), "holes", "what cannot be read: error, zero or skip"},
     {0, "remote-fs", NULL, OPT_FLAG, AT(remote_fs), NULL, "files on network and FUSE file systems too: may hang"},
@@ -81,13 +83,15 @@ static int check_locations(struct peek *p, struct run *run)
         addrs &= is_addr;
         regs |= text[0] == '%';
     }
+    if (p->frame && (regs || p->readout.sets))
+        return err_set(EINVAL, "--frame is for variables: registers are those of the thread, not of a frame");
     if (p->readout.sets)
         run->defaults = "pid,tid,set,name,value";
     else if (p->readout.want.letter == 'b' || (addrs && p->readout.want.letter == 0))
         run->defaults = regs ? "pid,tid,addr,hex,text" : "pid,addr,hex,text";
     else if (p->readout.want.letter == 'p')
         run->defaults = regs ? "pid,tid,addr,location,type,value,points_to" : "pid,addr,location,type,value,points_to";
-    else if (regs)
+    else if (regs || p->frame)
         run->defaults = "pid,tid,addr,location,type,value";
     return 0;
 }
@@ -115,6 +119,11 @@ static int prepare(struct run *run, void *values)
     p->readout.raw = p->raw;
     p->readout.locations = run->operands.at + first;
     p->readout.nlocations = run->operands.n - first;
+    if (p->frame) {
+        p->readout.has_frame = true;
+        if (num_uint(p->frame, strlen(p->frame), UINT32_MAX, &p->readout.frame) < 0)
+            return err_wrap("--frame '%s'", p->frame);
+    }
     if (p->format && value_format_parse(p->format, &p->readout.want) < 0)
         return err_wrap("-f '%s'", p->format);
     if (p->max_stop == 0 || p->max_stop > STOP_LIMIT_MS)

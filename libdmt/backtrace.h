@@ -20,6 +20,8 @@ struct backtrace_options {
     bool one_thread;       // the first only
     bool running;          // threads that run only
     bool task;             // state and name of threads too
+    bool variables;        // of frames too; not of BACKTRACE_LIVE
+    const char *only;      // those of that name, or NULL
 };
 
 /** The stack of one thread. */
@@ -36,6 +38,14 @@ struct trace {
     int code;              // why there is no stack: an errno code; 0: there is
     size_t reason;         // why it is not whole: where in `reasons`, plus 1; 0: it is
     size_t first, n;       // its frames
+    size_t first_locals, nlocals; // what is known of their variables, of frame 0, 1, ...
+};
+
+/** The variables of a frame: of `locals` in struct backtrace, SIZE bytes AT that place, for variable_get. */
+struct frame_locals {
+    size_t at, size;
+    unsigned levels;       // functions that it is of: those inlined there, and its own
+    const char *reason;    // why nothing is known of them, or NULL
 };
 
 struct backtrace {
@@ -43,6 +53,9 @@ struct backtrace {
     size_t n, cap;
     struct frame *frames;  // of all
     size_t nframes, frames_cap;
+    struct frame_locals *locals; // of all
+    size_t nlocals, locals_cap;
+    struct buf variables;
     struct buf reasons;
 };
 
@@ -56,6 +69,16 @@ void backtrace_fini(struct backtrace *b);
  */
 NODISCARD int backtrace_collect(struct target *t, const struct backtrace_options *options, struct unwinder **u,
                                 struct backtrace *ret);
+
+/** Calls FN for each variable of frame I of a thread. */
+NODISCARD int backtrace_variables(const struct backtrace *b, const struct trace *t, size_t i,
+                                  int (*fn)(const struct variable *v, void *arg), void *arg);
+
+/** Why nothing is known of the variables of that frame; NULL: it is. */
+static inline const char *backtrace_no_variables(const struct backtrace *b, const struct trace *t, size_t i)
+{
+    return i < t->nlocals ? b->locals[t->first_locals + i].reason : "its debug information was not read";
+}
 
 /** Sleeps until MS milliseconds after *NEXT (0: now) on CLOCK_MONOTONIC, and puts that time there. */
 void backtrace_wait(uint64_t *next, uint64_t ms);
@@ -77,11 +100,14 @@ struct frame_name {
     uint64_t value;        // of the function
     unsigned line;
     size_t function, object, file; // where in the text, plus 1; 0: not known
+    size_t inlined, ninlined; // functions inlined there, innermost first: where in `inlined`
 };
 
 struct frame_names {
     struct frame_name *at; // by address
     size_t n, cap;
+    struct frame_name *inlined;
+    size_t ninlined, inlined_cap;
     struct buf text;
 };
 

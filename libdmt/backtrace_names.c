@@ -10,6 +10,7 @@
 void frame_names_fini(struct frame_names *n)
 {
     free(n->at);
+    free(n->inlined);
     buf_fini(&n->text);
     *n = (struct frame_names){0};
 }
@@ -60,8 +61,20 @@ static int take(const struct symbol *s, void *arg)
 {
     struct finding *f = arg;
     struct frame_names *names = f->names;
-    struct frame_name *n = &names->at[f->next++];
-    if (s->found) {
+    struct frame_name *n = &names->at[f->next];
+    if (s->inlined) {
+        struct frame_name *grown = array_grow(names->inlined, names->ninlined, &names->inlined_cap, sizeof *grown);
+        if (!grown)
+            return -1;
+        names->inlined = grown;
+        if (n->ninlined++ == 0)
+            n->inlined = names->ninlined;
+        n = &names->inlined[names->ninlined++];
+        *n = (struct frame_name){.addr = s->addr};
+    } else {
+        f->next++;
+    }
+    if (s->found || s->inlined) {
         n->function = keep(&names->text, s->pretty ? s->pretty : s->name);
         n->value = s->value;
     }

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct bt_row *row_of(const void *row)
 {
@@ -60,7 +61,7 @@ static void get_function(const void *row, struct cell *c)
 static void get_offset(const void *row, struct cell *c)
 {
     const struct bt_row *r = row;
-    if (r->frame && r->name && r->name->function && r->frame->how != HOW_INLINE)
+    if (r->frame && r->name && r->name->function && !r->inlined)
         cell_address(c, r->frame->pc - r->name->value);
 }
 
@@ -72,8 +73,9 @@ static void get_object(const void *row, struct cell *c)
 
 static void get_how(const void *row, struct cell *c)
 {
-    if (row_of(row)->frame)
-        cell_str(c, unwind_how_names[row_of(row)->frame->how]);
+    const struct bt_row *r = row;
+    if (r->frame)
+        cell_str(c, r->inlined ? "inline" : unwind_how_names[r->frame->how]);
 }
 
 static void get_build_id(const void *row, struct cell *c)
@@ -124,7 +126,59 @@ static void get_syscall(const void *row, struct cell *c)
 
 static void get_reason(const void *row, struct cell *c)
 {
-    cell_str(c, row_of(row)->reason);
+    const struct variable *v = row_of(row)->variable;
+    cell_str(c, v && v->reason ? v->reason : v && v->late ? "late" : row_of(row)->reason);
+}
+
+static void get_name(const void *row, struct cell *c)
+{
+    const struct variable *v = row_of(row)->variable;
+    cell_str(c, v ? v->name : NULL);
+}
+
+static void get_type(const void *row, struct cell *c)
+{
+    const struct variable *v = row_of(row)->variable;
+    cell_str(c, v ? v->type : NULL);
+}
+
+static void get_kind(const void *row, struct cell *c)
+{
+    const struct variable *v = row_of(row)->variable;
+    cell_str(c, !v ? NULL : v->parameter ? "parameter" : "variable");
+}
+
+static void get_at(const void *row, struct cell *c)
+{
+    const struct variable *v = row_of(row)->variable;
+    if (v && v->has_addr)
+        cell_address(c, v->addr);
+}
+
+// Of a pointer the symbol that it leads to stands behind the number, as gdb has it.
+static void get_value(const void *row, struct cell *c)
+{
+    static _Thread_local struct buf text;
+    const struct bt_row *r = row;
+    const struct variable *v = r->variable;
+    if (!v || !v->value)
+        return;
+    const struct frame_name *to = v->is_pointer && r->pointers ? frame_names_at(r->pointers, v->pointer) : NULL;
+    const char *symbol = to ? frame_name_text(r->pointers, to->function) : NULL;
+    const char *space = symbol ? memchr(v->value, ' ', v->value_len) : NULL;
+    const size_t n = space ? (size_t)(space - v->value) : v->value_len;
+    if (!symbol) {
+        cell_text(c, v->value, v->value_len);
+        return;
+    }
+    buf_reset(&text);
+    buf_add(&text, v->value, n);
+    buf_printf(&text, " <%s", symbol);
+    if (v->pointer != to->value)
+        buf_printf(&text, "+%" PRIu64, v->pointer - to->value);
+    buf_byte(&text, '>');
+    buf_add(&text, v->value + n, v->value_len - n);
+    cell_text(c, buf_cstr(&text), text.len);
 }
 
 static void get_pause(const void *row, struct cell *c)
@@ -165,8 +219,13 @@ const struct col bt_cols[] = {
     {"goroutine", COL_ID, 0, get_goroutine, "the number of the goroutine, with --goroutines"},
     {"wait", COL_TEXT, 0, get_wait, "why the goroutine waits, in the program's words"},
     {"syscall", COL_TEXT, 0, get_syscall, "system call that the thread is in: number and arguments"},
-    {"reason", COL_TEXT, 0, get_reason, "why the stack goes on no further, or is not there"},
+    {"reason", COL_TEXT, 0, get_reason, "why the stack ends here, or is not there; --locals: why there is no value"},
     {"pause_us", COL_COUNT, 0, get_pause, "microseconds that the thread was held, at most"},
+    {"name", COL_TEXT, 0, get_name, "--locals: the variable"},
+    {"type", COL_TEXT, 0, get_type, "--locals: its type"},
+    {"value", COL_TEXT, BTCOL_POINTERS, get_value, "--locals: what it holds"},
+    {"kind", COL_TEXT, 0, get_kind, "--locals: parameter or variable"},
+    {"at", COL_ADDRESS, 0, get_at, "--locals: where it stands in memory"},
     {0},
 };
 

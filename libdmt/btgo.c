@@ -9,6 +9,8 @@
 #include <string.h>
 
 struct reading {
+    struct run *run;
+    const char *operand;
     struct target *target;
     const struct btgo_options *options;
     const struct maps *maps;
@@ -16,8 +18,7 @@ struct reading {
     struct goroutines *all;
     struct stack held;     // what was copied of a thread that runs
     bool has_held;
-    int (*fn)(struct bt_row *row, void *arg);
-    void *arg;
+    size_t nparts;         // goroutines whose stack is not all there
 };
 
 // --- what it is read by --------------------------------------------------------------
@@ -75,19 +76,28 @@ static int show_frame(struct reading *r, const struct bt_row *of, const struct g
         .pc = f->pc,
         .addr = f->pc - r->go.bias,
         .has_addr = r->go.file >= 0,
-        .how = f->inlined ? HOW_INLINE : HOW_GO,
+        .how = HOW_GO,
     };
     name.function = put_text(&names.text, f->name, strlen(f->name));
     if (m)
         name.object = put_text(&names.text, maps_name(r->maps, m), m->name_len);
-    if (f->file && r->options->lines)
+    if (f->file && (r->options->needs & BTCOL_LINES))
         name.file = put_text(&names.text, f->file, strlen(f->file));
     if (buf_ok(&names.text) < 0)
         return -1;
     row.frame = &frame;
+    row.inlined = f->inlined;
     row.names = &names;
     row.name = &name;
-    return r->fn(&row, r->arg);
+    if (r->options->needs & BTCOL_BUILD_ID)
+        bt_row_set_build_id(&row, r->target, r->maps);
+    return cmd_row(r->run, &row) < 0 ? 1 : 0;
+}
+
+// Not because no more were asked for.
+static bool is_part(const struct reading *r, const struct goroutine *g)
+{
+    return !g->whole && g->n < r->options->max;
 }
 
 static int show(const struct goroutine *g, void *arg)
@@ -97,21 +107,21 @@ static int show(const struct goroutine *g, void *arg)
     struct bt_row row = {.pid = target_pid(r->target), .trace = &thread, .goroutine = g};
     int done = 0;
     r->held.pause = 0;
+    if (is_part(r, g)) {
+        cmd_status(r->run, STATUS_NONE);
+        if (r->nparts++ == 0)
+            cmd_note(r->run, r->operand, "goroutine %llu: %s", (unsigned long long)g->id, g->why);
+    }
     if (g->n == 0) {
         row.reason = g->why;
-        return r->fn(&row, r->arg);
+        return cmd_row(r->run, &row) < 0 ? 1 : 0;
     }
     for (size_t i = 0; i < g->n && done == 0; i++) {
         row.number = i;
-        row.reason = i + 1 == g->n && btgo_is_part(g, r->options->max) ? g->why : NULL;
+        row.reason = i + 1 == g->n && is_part(r, g) ? g->why : NULL;
         done = show_frame(r, &row, &g->frames[i]);
     }
     return done;
-}
-
-bool btgo_is_part(const struct goroutine *g, size_t max)
-{
-    return !g->whole && g->n < max;
 }
 
 static int read_all(struct reading *r)
@@ -131,9 +141,9 @@ static int read_all(struct reading *r)
     return goroutines_open(&o, &r->all) < 0 ? -1 : goroutines_each(r->all, show, r);
 }
 
-int btgo_each(struct target *t, const struct btgo_options *options, int (*fn)(struct bt_row *row, void *arg), void *arg)
+int btgo_put(struct run *run, const char *operand, struct target *t, const struct btgo_options *options)
 {
-    struct reading r = {.target = t, .options = options, .fn = fn, .arg = arg};
+    struct reading r = {.run = run, .operand = operand, .target = t, .options = options};
     int done = read_all(&r);
     goroutines_close_ptr(&r.all);
     gotarget_close(&r.go);

@@ -50,7 +50,8 @@
 //     gosym     Go's own tables of its code: functions, lines, frame sizes
 //     gostack   a step up a Go stack;  goroutine  all goroutines of a process, from its memory
 //     sym       modules, address to symbol and back;  symcol  the columns of a symbol
-//     unwind    frames of copied stacks;  backtrace  of all threads;  btcol  the columns of a frame;  folded  counted
+//     dwarf     variables of frames, from debug information
+//     unwind    frames of copied stacks;  backtrace  of all threads;  btcol btrow  the columns of a frame, and its rows;  folded  counted
 //     value     typed bytes to text and back;  location  what `sym+8` or `%rsp-16` means
 //     span      memory from end to end, holes or not
 //     valuecol  the columns of a value;  readout  dmt-peek's work on one target;  poke  dmt-poke's

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "readout.h"
 
+#include "backtrace.h"
 #include "err.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@ struct thread {
 // A location, once it was found.
 struct place {
     const char *text;
-    bool found;
+    bool found, shown;     // shown: as a variable of a frame
     struct location l;
 };
 
@@ -191,6 +192,114 @@ static int show_sets(struct reading *g, const struct thread *t)
     return 0;
 }
 
+// --- variables of a frame --------------------------------------------------------
+
+struct local {
+    struct reading *g;
+    struct place *place;
+    pid_t tid;
+    unsigned level;        // of the functions that the frame is of
+    const char *name;
+    uint64_t count;
+};
+
+static int show_local_bytes(const struct local *l, const struct variable *v)
+{
+    struct reading *g = l->g;
+    struct value_format f = {v->format, (unsigned)v->size}; // it has one: an aggregate has no bytes here
+    if (g->r->want.letter && value_size_fits(&g->r->want, v->size))
+        f.letter = g->r->want.letter;
+    if (g->r->raw)
+        return write_piece(0, (const unsigned char *)v->bytes, v->size, g->r->run);
+    const struct value_row row = {.pid = target_pid(g->target), .tid = l->tid, .location = l->place->text, .format = f,
+                                  .bytes = (const unsigned char *)v->bytes, .n = value_width(&f)};
+    return value_rows_add(&g->rows, &row) < 0 ? 1 : 0;
+}
+
+static int show_local(const struct variable *v, void *arg)
+{
+    const struct local *l = arg;
+    struct reading *g = l->g;
+    struct value_plan plan;
+    if (v->level != l->level || strcmp(v->name, l->name) != 0 || l->place->shown)
+        return 0;
+    l->place->shown = true;
+    if (!v->has_addr && v->bytes && l->count <= 1)
+        return show_local_bytes(l, v);
+    const struct location at = {.kind = LOCATION_MEMORY, .addr = v->addr, .size = v->size, .count = l->count};
+    struct value_format want = g->r->want;
+    if (want.letter == 0 && v->format && value_size_fits(&(struct value_format){v->format, 0}, v->size))
+        want.letter = v->format;
+    int done = v->has_addr ? value_plan(&at, &want, &plan)
+                           : err_set(ENOENT, "%s", v->reason ? v->reason : "it is not in memory as a whole");
+    if (done == 0 && (done = value_plan_at(&plan, v->addr)) == 0) {
+        struct cells c = {.g = g, .plan = &plan,
+                          .row = {.pid = target_pid(g->target), .tid = l->tid, .in_memory = true,
+                                  .location = l->place->text, .format = plan.format}};
+        done = plan.format.letter == 's' ? show_strings(&c, v->addr) : show_bytes(&c, v->addr);
+    }
+    if (done < 0)
+        fail(g, l->place->text);
+    return done > 0;
+}
+
+// The variable that PLACE names in the frame, in each thread.
+static int show_locals(struct reading *g, const struct backtrace *b, struct place *place)
+{
+    struct location_way ways[LOCATION_WAYS];
+    size_t n = 0, w = 0;
+    if (location_ways(place->text, ways, &n) < 0)
+        return 0; // that was said
+    while (w < n && (ways[w].as != LOCATION_AS_SYMBOL || ways[w].module || ways[w].has_offset))
+        w++;
+    CLEANUP_FREE char *name = w < n ? strndup(ways[w].name, ways[w].name_len) : NULL;
+    bool any = false;
+    for (size_t i = 0; name && i < b->n; i++) {
+        const struct trace *t = &b->traces[i];
+        struct local l = {.g = g, .place = place, .tid = t->tid, .name = name, .count = ways[w].count};
+        uint64_t left = g->r->frame;
+        size_t f = 0;
+        place->shown = false;
+        for (; f < t->nlocals && left >= b->locals[t->first_locals + f].levels; f++)
+            left -= b->locals[t->first_locals + f].levels;
+        l.level = (unsigned)left;
+        int done = backtrace_variables(b, t, f, show_local, &l);
+        if (done > 0)
+            return 1;
+        any |= place->shown;
+    }
+    place->shown = any;
+    return 0;
+}
+
+static int show_frame(struct reading *g)
+{
+    enum { CALLERS = 8 }; // that values at the entry may come from
+    const struct backtrace_options options = {
+        .max = g->r->frame < UNWIND_VARIABLES_MAX ? (size_t)g->r->frame + CALLERS : UNWIND_VARIABLES_MAX,
+        .variables = true,
+    };
+    CLEANUP_UNWINDER struct unwinder *u = NULL;
+    CLEANUP_BACKTRACE struct backtrace b;
+    int stop = 0;
+    if (backtrace_collect(g->target, &options, &u, &b) < 0) {
+        cmd_fail(g->r->run, g->operand->text);
+        return 0;
+    }
+    for (size_t i = 0; i < b.n; i++)
+        if (b.traces[i].n == 0 && trace_reason(&b, &b.traces[i])) {
+            CLEANUP_BUF struct buf what = {0};
+            buf_printf(&what, "thread %d", b.traces[i].tid);
+            (void)err_set(b.traces[i].code ? b.traces[i].code : EIO, "%s", trace_reason(&b, &b.traces[i]));
+            fail(g, buf_cstr(&what));
+        }
+    for (size_t i = 0; i < g->r->nlocations && !stop; i++) {
+        g->places[i].text = g->r->locations[i];
+        stop = show_locals(g, &b, &g->places[i]);
+    }
+    return stop;
+}
+
 // --- a target ------------------------------------------------------------------
 
 static void find_places(struct reading *g)
@@ -199,6 +308,8 @@ static void find_places(struct reading *g)
     for (size_t i = 0; i < g->r->nlocations; i++) {
         struct place *p = &g->places[i];
         p->text = g->r->locations[i];
+        if (p->shown)
+            continue;
         p->found = location_find(g->target, &g->syms, p->text, &p->l) == 0;
         if (!p->found)
             fail(g, p->text);
@@ -239,12 +350,14 @@ int readout_target(const struct readout *r, const struct operand *operand, struc
         cmd_fail(r->run, operand->text);
         return 0;
     }
-    find_places(&g);
-    if (g.sets && target_each_thread(t, take_thread, &g) < 0)
+    int stop = r->has_frame ? show_frame(&g) : 0;
+    if (!stop)
+        find_places(&g);
+    if (!stop && g.sets && target_each_thread(t, take_thread, &g) < 0)
         cmd_fail(r->run, operand->text);
     if (g.nrefused > 0)
         cmd_note(r->run, operand->text, "the same holds for %zu other thread%s", g.nrefused, g.nrefused > 1 ? "s" : "");
-    int stop = show_all(&g);
+    stop = stop ? stop : show_all(&g);
     for (size_t i = 0; i < g.nthreads; i++)
         regs_fini(&g.threads[i].regs);
     free(g.threads);

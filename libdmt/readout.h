@@ -13,6 +13,8 @@ struct readout {
     struct value_format want; // letter 0: by the symbol
     enum span_holes holes;
     bool raw;                 // bytes instead of rows
+    bool has_frame;           // locations are first looked for among the variables of the frame
+    uint64_t frame;           // as dmt-bt -i counts them
     unsigned sets;            // register sets to list, bits 1 << REGS_...
     const char *const *locations;
     size_t nlocations;

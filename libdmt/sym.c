@@ -98,7 +98,8 @@ static int take_rows(const char *bytes, size_t n, void *arg)
 
 static void put_head(struct buf *q, const struct syms *s, const struct object *m, enum sym_op op, unsigned flags)
 {
-    flags |= (s->target ? SYM_LOADED : 0) | (s->options.lines ? SYM_LINES : 0) | (s->options.raw_names ? SYM_RAW : 0);
+    flags |= (s->target ? SYM_LOADED : 0) | (s->options.lines ? SYM_LINES : 0) | (s->options.raw_names ? SYM_RAW : 0) |
+             (s->options.inlines ? SYM_INLINES : 0);
     packet_put_u8(q, (uint8_t)op);
     packet_put_u8(q, (uint8_t)flags);
     uint32_t n = 0;
@@ -185,7 +186,8 @@ static int keep_row(uint32_t index, struct symbol *symbol, void *arg)
         return err_set(EIO, "the ELF parser answered nonsense on %s", symbol->object);
     if (l->rows.len > ANSWERS_MAX)
         return err_set(EFBIG, "the names in %s are too long", symbol->object);
-    l->at[l->first + index].answer = l->rows.len + 1;
+    if (!l->at[l->first + index].answer) // rows of what is inlined there stand before the last one
+        l->at[l->first + index].answer = l->rows.len + 1;
     sym_row_put(&l->rows, index, symbol);
     return buf_ok(&l->rows);
 }
@@ -210,19 +212,23 @@ static int give_rows(const struct syms *s, const struct lookups *l, const uint64
 {
     for (size_t i = 0; i < l->n; i++) {
         const struct lookup *at = l->of[i];
-        struct symbol symbol = {.addr = addrs[i]};
-        uint32_t index;
-        if (at->answer) {
-            struct packet p = packet_of(l->rows.data + at->answer - 1, l->rows.len - (at->answer - 1));
-            if (sym_row_get(&p, &index, &symbol) < 0)
+        struct packet p = at->answer ? packet_of(l->rows.data + at->answer - 1, l->rows.len - (at->answer - 1))
+                                     : (struct packet){0};
+        for (bool more = true; more;) {
+            struct symbol symbol = {.addr = addrs[i]};
+            uint32_t index;
+            if (p.left > 0 && sym_row_get(&p, &index, &symbol) < 0)
                 return -1;
+            if (symbol.addr != addrs[i]) // of another one: the child ended between the rows of this one
+                symbol = (struct symbol){0};
+            more = symbol.inlined;
+            symbol.addr = addrs[i];
+            if (at->object != SIZE_MAX && (at->answer || at->mapped))
+                symbol.object = s->objects[at->object].path;
+            int done = fn(&symbol, arg);
+            if (done != 0)
+                return done;
         }
-        symbol.addr = addrs[i];
-        if (at->object != SIZE_MAX && (at->answer || at->mapped))
-            symbol.object = s->objects[at->object].path;
-        int done = fn(&symbol, arg);
-        if (done != 0)
-            return done;
     }
     return 0;
 }

@@ -11,6 +11,7 @@
 struct symbol {
     uint64_t addr;         // the question: the address; by name: the symbol's own
     bool found;            // name, value, size, type and bind are valid
+    bool inlined;          // a function that is inlined there: name (or NULL), pretty, file and line are valid
     const char *name;      // as it stands in the table
     const char *pretty;    // as people write it: demangled, without version; NULL: as it stands
     uint64_t value, size;  // address in the target; bytes, 0: not said
@@ -25,6 +26,7 @@ struct symbol {
 
 struct sym_options {
     bool lines;            // file and line too
+    bool inlines;          // syms_of_addrs: inlined functions too
     bool raw_names;        // as they stand in the table
 };
 
@@ -48,7 +50,8 @@ static inline void syms_close_ptr(struct syms **s)
 }
 
 /**
- * Calls FN once for each of the N addresses, in order, found or not. -1: FN did, or (after all calls) the file of a
+ * Calls FN once for each of the N addresses, in order, found or not; with inlines before that for each function that is
+ * inlined there, innermost first: each has the file and line where the one before it is called. -1: FN did, or (after all calls) the file of a
  * module could not be read, or broke the child (EIO): its addresses are not found.
  */
 NODISCARD int syms_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,

@@ -108,7 +108,7 @@ static int do_line(struct answers *a, struct packet *p)
 static int answer(struct image *m, uint8_t op, uint8_t flags, struct packet *p)
 {
     struct answers a = {.image = m, .flags = flags};
-    if ((flags & SYM_LINES) || op == SYM_LINE)
+    if ((flags & (SYM_LINES | SYM_INLINES)) || op == SYM_LINE)
         (void)!lines_open(m, &a.lines); // without them the rest is still true
     int done = op == SYM_LINE ? 0 : image_symtabs(m);
     if (done == 0)

@@ -7,6 +7,7 @@
 
 #include "sym_impl.h"
 
+#include <elfutils/libdw.h>
 #include <gelf.h>
 #include <string.h>
 
@@ -150,6 +151,40 @@ bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file
  */
 NODISCARD int lines_each(struct lines *l, const char *file, unsigned line,
                          int (*fn)(uint64_t vaddr, const char *file, unsigned line, void *arg), void *arg);
+
+/** The DWARF information that they are of, and the unit whose code VADDR is in. */
+Dwarf *lines_dwarf(struct lines *l);
+bool lines_unit(struct lines *l, uint64_t vaddr, Dwarf_Die *ret);
+
+// --- scopes (sym_scope.c) ----------------------------------------------------------
+
+/** What sym_scope.c keeps with the lines. */
+struct scope_cache;
+struct scope_cache **lines_cache(struct lines *l);
+void scope_cache_free(struct scope_cache *c);
+
+enum { SCOPES_MAX = 256 };
+
+/** A function, and what of it VADDR is in: blocks and inlined functions, from the outermost to the innermost. */
+struct scopes {
+    Dwarf_Die cu;
+    Dwarf_Die at[SCOPES_MAX];
+    size_t n;
+};
+/** To the sibling that stands behind it: a file may have one before it, and there is no end then. */
+bool scope_next(Dwarf_Die *die);
+
+bool scopes_of(struct lines *l, uint64_t vaddr, struct scopes *ret);
+
+/** The name of a function, as a symbol table would have it. NULL: it has none. */
+const char *scope_function(Dwarf_Die *die);
+
+/**
+ * Puts a row for each function that is inlined at VADDR, innermost first. *FILE and *LINE are those of the address, then
+ * of where the outermost of them is called.
+ */
+void inlines_of(struct lines *l, uint64_t vaddr, uint64_t addr, uint32_t index, unsigned flags, struct buf *rows,
+                const char **file, unsigned *line);
 
 // --- answers -----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ enum {
     SYM_LINES = 1 << 1,
     SYM_RAW = 1 << 2,       // not demangled
     SYM_UNDEFINED = 1 << 3, // SYM_NAME: those that are not defined here, and only those
+    SYM_INLINES = 1 << 4,   // SYM_ADDRS: before the row of an address those of what is inlined there
 };
 
 // A request for a file: a letter and a text.

@@ -22,7 +22,18 @@ struct lines {
     bool has_ranges;       // of all units: read when .debug_aranges lacks an address (clang writes none)
     struct cu_range *ranges;
     size_t nranges, cap;
+    struct scope_cache *scopes;
 };
+
+Dwarf *lines_dwarf(struct lines *l)
+{
+    return l->dw;
+}
+
+struct scope_cache **lines_cache(struct lines *l)
+{
+    return &l->scopes;
+}
 
 // Before libdw looks for it itself, which it may not.
 static void set_alt(struct image *m, struct lines *l)
@@ -87,6 +98,7 @@ void lines_close(struct lines *l)
         (void)dwarf_end(l->dw);
     if (l->alt)
         (void)dwarf_end(l->alt);
+    scope_cache_free(l->scopes);
     free(l->ranges);
     free(l);
 }
@@ -119,10 +131,10 @@ static void read_ranges(struct lines *l)
         qsort(l->ranges, l->nranges, sizeof *l->ranges, by_start);
 }
 
-static Dwarf_Die *unit_of(struct lines *l, uint64_t vaddr, Dwarf_Die *die)
+bool lines_unit(struct lines *l, uint64_t vaddr, Dwarf_Die *ret)
 {
-    if (dwarf_addrdie(l->dw, vaddr, die))
-        return die;
+    if (dwarf_addrdie(l->dw, vaddr, ret))
+        return true;
     if (!l->has_ranges)
         read_ranges(l);
     size_t low = 0, n = l->nranges;
@@ -135,7 +147,7 @@ static Dwarf_Die *unit_of(struct lines *l, uint64_t vaddr, Dwarf_Die *die)
             n = half;
         }
     }
-    return low > 0 && vaddr < l->ranges[low - 1].end ? dwarf_offdie(l->dw, l->ranges[low - 1].cu, die) : NULL;
+    return low > 0 && vaddr < l->ranges[low - 1].end && dwarf_offdie(l->dw, l->ranges[low - 1].cu, ret);
 }
 
 bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file, unsigned *line)
@@ -147,7 +159,7 @@ bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file
             return false;
         vaddr += s.sh_addr;
     }
-    Dwarf_Line *at = unit_of(l, vaddr, &cu) ? dwarf_getsrc_die(&cu, vaddr) : NULL;
+    Dwarf_Line *at = lines_unit(l, vaddr, &cu) ? dwarf_getsrc_die(&cu, vaddr) : NULL;
     const char *name = at ? dwarf_linesrc(at, NULL, NULL) : NULL;
     int number;
     if (!name || strnlen(name, SYM_NAME_MAX) == SYM_NAME_MAX || dwarf_lineno(at, &number) != 0 || number <= 0)

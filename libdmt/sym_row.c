@@ -14,6 +14,7 @@ void sym_row_put(struct buf *b, uint32_t index, const struct symbol *s)
 {
     packet_put_u32(b, index);
     packet_put_u8(b, s->found);
+    packet_put_u8(b, s->inlined);
     packet_put_u8(b, (uint8_t)s->type);
     packet_put_u8(b, (uint8_t)s->bind);
     packet_put_u64(b, s->addr);
@@ -30,6 +31,7 @@ int sym_row_get(struct packet *p, uint32_t *index, struct symbol *ret)
     struct symbol s = {0};
     *index = packet_u32(p);
     s.found = packet_u8(p) != 0;
+    s.inlined = packet_u8(p) != 0;
     s.type = (char)packet_u8(p);
     s.bind = (char)packet_u8(p);
     s.addr = packet_u64(p);

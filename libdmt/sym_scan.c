@@ -46,6 +46,8 @@ int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bia
         !(a->lines && lines_of(a->lines, addr - bias, shndx, &row.file, &row.line)) &&
         go_line(a->image, addr - bias, &file, &row.line))
         row.file = buf_cstr(&file);
+    if ((a->flags & SYM_INLINES) && a->lines && !(sym && strchr("UNAC", row.type)))
+        inlines_of(a->lines, addr - bias, addr, index, a->flags, &a->rows, &row.file, &row.line);
     return answer_row(a, index, &row);
 }
 

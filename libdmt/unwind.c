@@ -13,7 +13,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live", "inline"};
+const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live"};
 
 struct waiting {
     size_t at, size;       // its part of a question
@@ -35,6 +35,14 @@ struct unwinder {
     int (*fn)(const struct unwound *stack, void *arg);
     void *arg;
     bool failed;           // FN has
+    // Of variables:
+    const char *only;
+    int (*variables_fn)(const struct frame_variables *v, void *arg); // NULL: they are not wanted
+    void *variables_arg;
+    uint32_t refused[UNWIND_REFUSED_MAX], nrefused; // objects that have broken the child
+    uint32_t asked_index;  // of the question that is asked: the stack,
+    size_t next_frame;     // the frame that is to be answered next, and whose turn it is
+    uint32_t begun;
 };
 
 // --- what the target is ----------------------------------------------------------
@@ -114,17 +122,18 @@ static int grant_file(struct unwinder *u, uint32_t object, int *ret)
     return sym_object_open(u->objects, u->objects->asked, ret);
 }
 
-// Code that has no file: of a compiler that runs in the target.
-static int grant_memory(struct unwinder *u, uint64_t addr, int *ret)
+// Code that has no file: of a compiler that runs in the target; or data of variables.
+static int grant_memory(struct unwinder *u, uint64_t addr, bool data, int *ret)
 {
+    const size_t most = data ? UNWIND_PAGE : UNWIND_PIECE;
     const struct maps *maps;
     size_t got = 0;
     if (target_maps(u->target, &maps) < 0)
         return -1;
     const struct mapping *m = maps_find(maps, addr);
-    if (!m || !(m->perms & MAP_EXEC))
+    if (!data && (!m || !(m->perms & MAP_EXEC)))
         return err_set(EACCES, "no code");
-    size_t n = m->end - addr < UNWIND_PIECE ? (size_t)(m->end - addr) : UNWIND_PIECE;
+    size_t n = !data && m->end - addr < most ? (size_t)(m->end - addr) : most;
     CLEANUP_FREE char *bytes = malloc(n);
     if (!bytes)
         return err_set(ENOMEM, "out of memory");
@@ -145,12 +154,13 @@ static int grant(const char *request, size_t n, void *arg, int *ret)
     struct unwinder *u = arg;
     struct packet p = packet_of(request, n);
     uint8_t kind = packet_u8(&p);
-    if (kind != UNWIND_WANT_FILE && kind != UNWIND_WANT_MEMORY)
+    if (kind != UNWIND_WANT_FILE && kind != UNWIND_WANT_MEMORY && kind != UNWIND_WANT_DATA)
         return u->objects->asked ? sym_grant(request, n, u->objects, ret) : err_set(EACCES, "a bad request");
     uint64_t number = kind == UNWIND_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
     if (p.bad || p.left > 0)
         return err_set(EACCES, "a bad request");
-    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret) : grant_memory(u, number, ret);
+    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret)
+                                    : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
 }
 
 static int no_row(const char *answer, size_t n, void *arg)
@@ -300,6 +310,83 @@ static int ask_alone(struct unwinder *u, size_t max)
     return u->fn(&broken, u->arg);
 }
 
+// --- variables -------------------------------------------------------------------
+
+void unwind_want_variables(struct unwinder *u, const char *only, int (*fn)(const struct frame_variables *v, void *arg),
+                           void *arg)
+{
+    u->only = only;
+    u->variables_fn = fn;
+    u->variables_arg = arg;
+}
+
+static int give_variables(struct unwinder *u, unsigned levels, const char *bytes, size_t n, const char *reason)
+{
+    const struct frame_variables v = {u->asked_index, u->next_frame++, levels, bytes, n, reason};
+    int done = u->variables_fn(&v, u->variables_arg);
+    u->failed |= done < 0;
+    return done;
+}
+
+const char unwind_no_debug[] = "no debug information";
+static const char broken[] = "the debug information broke its reader";
+
+static int take_variables(const char *answer, size_t size, void *arg)
+{
+    struct unwinder *u = arg;
+    struct packet p = packet_of(answer, size);
+    uint32_t frame = packet_u32(&p);
+    uint8_t what = packet_u8(&p);
+    uint32_t object = packet_u32(&p), levels = packet_u32(&p);
+    if (p.bad || levels == 0 || what > VARIABLES_REFUSED || frame != u->next_frame || frame >= UNWIND_VARIABLES_MAX)
+        return no_row(NULL, 0, NULL);
+    switch (what) {
+    case VARIABLES_BEGIN: u->begun = object; return 0;
+    case VARIABLES_KNOWN: return give_variables(u, levels, p.at, p.left, NULL);
+    case VARIABLES_UNKNOWN: return give_variables(u, 1, NULL, 0, unwind_no_debug);
+    default: return give_variables(u, 1, NULL, 0, broken);
+    }
+}
+
+static int ask_variables(struct unwinder *u, size_t max, const struct waiting *w)
+{
+    CLEANUP_BUF struct buf question = {0};
+    packet_put_u8(&question, UNWIND_LOCALS);
+    packet_put_u32(&question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
+    packet_put_u32(&question, (uint32_t)u->next_frame);
+    packet_put_str(&question, u->only, u->only ? strlen(u->only) : 0);
+    packet_put_u32(&question, u->nrefused);
+    for (uint32_t i = 0; i < u->nrefused; i++)
+        packet_put_u32(&question, u->refused[i]);
+    buf_add(&question, u->stacks.data + w->at, w->size);
+    u->begun = UNWIND_NO_OBJECT;
+    if (start(u) < 0)
+        return -1;
+    return sandbox_ask(u->box, &question, -1, take_variables, u);
+}
+
+// A file that breaks the child is left out from then on. What remains when that was in vain has the reason.
+static int run_variables(struct unwinder *u, size_t max)
+{
+    enum { BREAKS_MAX = 3 };
+    for (size_t i = 0; i < u->n; i++) {
+        int done = -1;
+        u->asked_index = u->waiting[i].index;
+        u->next_frame = 0;
+        while (u->nrefused < BREAKS_MAX) {
+            done = ask_variables(u, max, &u->waiting[i]);
+            if (done >= 0 || u->failed || !u->box || sandbox_alive(u->box))
+                break;
+            u->refused[u->nrefused++] = u->begun;
+        }
+        if (done > 0 || u->failed)
+            return done;
+        if (done < 0 && u->next_frame == 0 && give_variables(u, 1, NULL, 0, broken) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *stack, void *arg), void *arg)
 {
     u->fn = fn;
@@ -310,6 +397,8 @@ int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *s
     if (done < 0 && !u->failed && u->box && !sandbox_alive(u->box))
         for (done = 0; done == 0 && u->left < u->n;)
             done = ask_alone(u, max);
+    if (done == 0 && u->variables_fn)
+        done = run_variables(u, max);
     u->n = 0;
     buf_reset(&u->stacks);
     return done;

@@ -6,6 +6,7 @@
 #ifndef DMT_UNWIND_H
 #define DMT_UNWIND_H
 
+#include "dwarf.h"
 #include "sym.h"
 
 enum unwind_how {
@@ -16,7 +17,6 @@ enum unwind_how {
     HOW_FP,                // the frame pointer
     HOW_SCAN,              // the next word of the stack that looks like a return address
     HOW_LIVE,              // libunwind-ptrace, which does not say how
-    HOW_INLINE,            // of goroutines: it is part of the frame behind it
     HOWS
 };
 extern const char *const unwind_how_names[HOWS]; // "reg", "cfi", ...
@@ -74,6 +74,26 @@ enum { UNWIND_KEEP = 512 << 10 };
  * UNWIND_BROKEN. Stops when FN returns other than 0, and returns that. -1: there is no child.
  */
 NODISCARD int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *stack, void *arg), void *arg);
+
+/** The variables of a frame. */
+struct frame_variables {
+    uint32_t index;        // of the stack
+    size_t frame;          // 0: innermost
+    unsigned levels;       // functions that it is of: those inlined there, and its own
+    const char *variables; // for variable_get, in order: innermost first
+    size_t size;
+    const char *reason;    // why nothing is known of them: NULL, or a constant text
+};
+
+extern const char unwind_no_debug[]; // the reason where there is no debug information
+enum { UNWIND_VARIABLES_MAX = 1 << 14 }; // frames of a stack that have some
+
+/**
+ * Lets unwind_run call FN with the variables of each frame of each stack (those of the name ONLY; NULL: all), after the
+ * frames of all. The child that reads debug information may break at it: then the frames of that file have none.
+ */
+void unwind_want_variables(struct unwinder *u, const char *only, int (*fn)(const struct frame_variables *v, void *arg),
+                           void *arg);
 
 /**
  * Unwinds a live thread by libunwind-ptrace, while it is held: *PAUSE nanoseconds. Calls FN once, whose index is 0. -1

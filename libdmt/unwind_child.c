@@ -73,6 +73,23 @@ static int do_stacks(struct packet *p)
     return 0;
 }
 
+static int do_locals(struct packet *p)
+{
+    struct climb w = {.space = &known.space, .engine = known.engine};
+    struct frame_regs regs = {0};
+    struct locals_question q = {0};
+    uint32_t index;
+    q.max = packet_u32(p);
+    q.from = packet_u32(p);
+    q.only = packet_str(p);
+    q.nrefused = packet_u32(p);
+    if (!known.engine || p->bad || q.nrefused > UNWIND_REFUSED_MAX)
+        return err_set(EPROTO, "a bad question");
+    for (uint32_t i = 0; i < q.nrefused; i++)
+        q.refused[i] = packet_u32(p);
+    return read_stack(p, &w, &regs, &index) < 0 ? -1 : locals_of_stack(&w, &regs, &q);
+}
+
 int unwind_work(const char *question, size_t n, int file, void *arg)
 {
     struct packet p = packet_of(question, n);
@@ -82,6 +99,7 @@ int unwind_work(const char *question, size_t n, int file, void *arg)
     switch (packet_u8(&p)) {
     case UNWIND_MAPS: return do_maps(&p);
     case UNWIND_STACKS: return do_stacks(&p);
+    case UNWIND_LOCALS: return do_locals(&p);
     default: return err_set(EPROTO, "a bad question");
     }
 }

@@ -90,6 +90,8 @@ struct file {
     struct image image;
     struct bytes raw;
     struct cfi eh, debug;
+    bool lines_tried;
+    struct lines *lines;
 };
 
 /** An executable range. */
@@ -117,6 +119,12 @@ struct code *space_code(struct space *s, uint64_t pc);
 
 /** Its file, opened; NULL: it has none that can be read. BIAS: address minus address in the file, at PC. */
 struct file *space_file(struct space *s, struct code *c, uint64_t pc, uint64_t *bias);
+
+/** The debug information of its file, or of the separate debug file. NULL: none. */
+struct lines *space_lines(struct space *s, struct code *c, uint64_t pc, uint64_t *bias);
+
+/** A request of unwind_impl.h. */
+NODISCARD int space_want(uint8_t kind, uint64_t number, int *ret);
 
 /** Up to N bytes of code at ADDR; how many. */
 size_t space_text(struct space *s, uint64_t addr, uint8_t *to, size_t n);
@@ -153,7 +161,19 @@ struct place {
     enum unwind_how how;
 };
 
-/** The stack that is unwound. What wants more than addresses of a frame (variables) has all of it here. */
+/** A frame of which more is wanted than its addresses. */
+struct spot {
+    struct place place;
+    bool has_cfa;
+    uint64_t cfa;
+};
+
+struct spots {
+    struct spot *at;
+    size_t n, cap;
+};
+
+/** The stack that is unwound. */
 struct climb {
     struct space *space;
     struct region regions[STACK_REGIONS];
@@ -162,6 +182,7 @@ struct climb {
     const char *why;       // STEP_END
     struct stack_user user;
     struct cfi_engine *engine;
+    struct spots *spots;   // where frames are kept, or NULL
 };
 
 /** N bytes of the copied stack. */
@@ -187,6 +208,17 @@ void cfi_engine_close(struct cfi_engine *e);
 /** Walks and answers. */
 NODISCARD int climb_stack(struct climb *w, const struct frame_regs *regs, size_t max, uint32_t index,
                           struct buf *answer);
+
+// --- variables (unwind_locals.c) -----------------------------------------------------
+
+struct locals_question {
+    size_t max, from;      // frames
+    const char *only;      // a name, or NULL
+    uint32_t refused[UNWIND_REFUSED_MAX], nrefused; // objects
+};
+
+/** Answers frame by frame. */
+NODISCARD int locals_of_stack(struct climb *w, const struct frame_regs *regs, const struct locals_question *q);
 
 // --- the machine (unwind_x86_64.c, unwind_aarch64.c) -------------------------------
 

@@ -172,6 +172,15 @@ struct trail {
     unsigned signals;      // more of them than stacks can be is a circle
 };
 
+static void keep_spot(struct spots *s, const struct place *at, const struct place *caller)
+{
+    struct spot *grown = array_grow(s->at, s->n, &s->cap, sizeof *grown);
+    if (!grown)
+        return; // the frames that follow have no variables
+    s->at = grown;
+    s->at[s->n++] = (struct spot){*at, caller != NULL, caller ? caller->regs.at[reg_dwarf_sp] : 0};
+}
+
 static void put_frame(struct trail *t, const struct place *at, const struct place *caller)
 {
     uint64_t pc = at->regs.at[reg_dwarf_pc], cfa = caller ? caller->regs.at[reg_dwarf_sp] : 0, bias = 0;
@@ -183,6 +192,8 @@ static void put_frame(struct trail *t, const struct place *at, const struct plac
     packet_put_u8(t->out, (uint8_t)at->how);
     packet_put_u8(t->out, (uint8_t)((has_addr ? UNWIND_HAS_ADDR : 0) | (at->exact ? UNWIND_EXACT : 0)));
     t->n++;
+    if (t->w->spots)
+        keep_spot(t->w->spots, at, caller);
 }
 
 static enum unwind_end follow(struct trail *t, struct place *at, size_t max, char *why, size_t size)

@@ -13,8 +13,14 @@
 //     u8 UNWIND_STACKS: u32 max, u32 count, for each stack: u32 index, u32 registers, u32 regions, u64 low, high,
 //         pc, sp, bp, u8 none of stack_user, for each register by DWARF number: u8 known, u64; for each region: u64
 //         base, u8 cut, u32 size, bytes
+//     u8 UNWIND_LOCALS: u32 max, u32 from (frame), str only (a name, or none), u32 count, u32 objects not to be looked
+//         at, one stack as above
 // An answer is stacks: u32 index, u8 end, str reason, u32 frames, for each: u64 pc, cfa, addr, u8 how, u8 flags.
-enum unwind_op { UNWIND_MAPS = 1, UNWIND_STACKS };
+// An answer to UNWIND_LOCALS is of one frame: u32 frame, u8 what, u32 object, u32 levels; for VARIABLES_KNOWN variables
+// (variable_get). Which object's turn it is is said before, for the case that it breaks the child.
+enum unwind_op { UNWIND_MAPS = 1, UNWIND_STACKS, UNWIND_LOCALS };
+enum unwind_variables { VARIABLES_BEGIN, VARIABLES_KNOWN, VARIABLES_UNKNOWN, VARIABLES_REFUSED };
+enum { UNWIND_REFUSED_MAX = 64, UNWIND_PAGE = 4096 };
 enum { UNWIND_HAS_ADDR = 1 << 0, UNWIND_EXACT = 1 << 1 };
 enum { UNWIND_RANGES_MAX = 1 << 17, UNWIND_NO_OBJECT = UINT32_MAX, UNWIND_PIECE = 64 << 10 };
 
@@ -22,6 +28,7 @@ enum { UNWIND_RANGES_MAX = 1 << 17, UNWIND_NO_OBJECT = UINT32_MAX, UNWIND_PIECE 
 enum {
     UNWIND_WANT_FILE = 'F',   // u32 object: its file
     UNWIND_WANT_MEMORY = 'M', // u64 address: up to UNWIND_PIECE bytes from there on, of executable memory without file
+    UNWIND_WANT_DATA = 'D',   // u64 address: up to UNWIND_PAGE bytes from there on, of any memory
 };
 
 /** The child's side: see struct sandbox_job. */

@@ -49,6 +49,7 @@ void space_fini(struct space *s)
     for (size_t i = 0; i < s->ncodes; i++)
         drop_piece(&s->codes[i]);
     for (size_t i = 0; i < s->nfiles && s->files; i++) {
+        lines_close(s->files[i].lines);
         if (s->files[i].is_open)
             image_close(&s->files[i].image);
         free(s->files[i].eh.list);
@@ -80,7 +81,7 @@ struct code *space_code(struct space *s, uint64_t pc)
 
 // --- files -------------------------------------------------------------------------
 
-static int want(uint8_t kind, uint64_t number, int *ret)
+int space_want(uint8_t kind, uint64_t number, int *ret)
 {
     CLEANUP_BUF struct buf request = {0};
     packet_put_u8(&request, kind);
@@ -154,7 +155,7 @@ static void open_file(struct space *s, uint32_t object)
     struct file *f = &s->files[object];
     CLEANUP_CLOSE int fd = -1;
     f->tried = true;
-    if (want(UNWIND_WANT_FILE, object, &fd) < 0)
+    if (space_want(UNWIND_WANT_FILE, object, &fd) < 0)
         return;
     if (image_open(fd, &f->image) < 0) {
         image_close(&f->image);
@@ -206,7 +207,7 @@ static struct bytes piece_at(struct code *c, uint64_t addr)
         drop_piece(c);
         if (from < c->start)
             from = c->start;
-        if (want(UNWIND_WANT_MEMORY, from, &fd) < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+        if (space_want(UNWIND_WANT_MEMORY, from, &fd) < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
             return (struct bytes){0};
         void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (at == MAP_FAILED)
@@ -266,7 +267,7 @@ static void open_extra(struct space *s, uint32_t object)
     int fd;
     f->extra_tried = true;
     find_section(f->image.elf, ".debug_frame", &f->debug);
-    if (f->debug.bytes.n > 0 || want(UNWIND_WANT_FILE, object, &fd) < 0) // the parent has to know whose it is
+    if (f->debug.bytes.n > 0 || space_want(UNWIND_WANT_FILE, object, &fd) < 0) // the parent has to know whose it is
         return;
     close(fd);
     Elf *elf = image_debug(&f->image);
@@ -288,4 +289,23 @@ bool space_cfi(struct space *s, uint64_t pc, struct cfi **cfi, struct cfi_range 
         open_extra(s, c->object);
     *cfi = &f->debug;
     return cfi_find(&f->debug, pc - *bias, range);
+}
+
+// --- debug information -------------------------------------------------------------
+
+struct lines *space_lines(struct space *s, struct code *c, uint64_t pc, uint64_t *bias)
+{
+    struct file *f = space_file(s, c, pc, bias);
+    int fd;
+    if (!f)
+        return NULL;
+    if (!f->lines_tried) {
+        f->lines_tried = true;
+        if (space_want(UNWIND_WANT_FILE, c->object, &fd) < 0) // the parent has to know whose debug file it is
+            return NULL;
+        close(fd);
+        if (lines_open(&f->image, &f->lines) < 0)
+            f->lines = NULL;
+    }
+    return f->lines;
 }

@@ -552,7 +552,7 @@ CASES
         [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" = 1 ] || wrong+="lines: $line"$'\n'
         grep -q '^dmt-peek: ' "$BATS_TEST_TMPDIR/err" || wrong+="name: $line"$'\n'
         ! LC_ALL=C grep -q '[[:cntrl:]]' "$BATS_TEST_TMPDIR/err" || wrong+="control bytes: $line"$'\n'
-        ! grep -q "ptrace\|pidfd_open\|/proc\|\"mem\"" "$BATS_TEST_TMPDIR/calls" || wrong+="touched: $line"$'\n'
+        ! grep -q "ptrace(\|pidfd_open\|/proc\|\"mem\"" "$BATS_TEST_TMPDIR/calls" || wrong+="touched: $line"$'\n'
     done < <(cases)
     echo "$n cases"
     echo "$wrong"

@@ -75,8 +75,7 @@ int main(int argc, char **argv)
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
         {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind},
-        {"packet", test_packet},     {"sandbox", test_sandbox},
-        {"gosym", test_gosym}, {"goroutine", test_goroutine},
+        {"gosym", test_gosym}, {"goroutine", test_goroutine}, {"dwarf", test_dwarf},
     };
     bool all = true;
     printf("1..%zu\n", argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(tests));

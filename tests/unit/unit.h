@@ -56,5 +56,6 @@ void test_sandbox(void);
 void test_unwind(void);
 void test_gosym(void);
 void test_goroutine(void);
+void test_dwarf(void);
 
 #endif
