@@ -160,7 +160,7 @@ references() {
 # Commands that an example may use and a machine may lack: each has a test of its own below.
 TOOLS='fzf jq mlr sqlite3 datamash gnuplot clush parallel'
 # What is always there.
-BASE='awk head ps xargs'
+BASE='awk head ps sort uniq xargs'
 
 # Blocks of lines, each block ended by a line %%. Lines that end in | or \, or between two quotes, go on in the next.
 joined() {
