@@ -337,20 +337,6 @@ RS
     done
 }
 
-@test "damaged files: an answer each time, no crash, and soon" {
-    need gcc
-    build victim -O2 -static
-    cp victim whole
-    ME=./victim stacks threads=2 depth=5
-    take_gcore "$PID" core
-    kill "$PID"
-    wait "$PID" 2>/dev/null || true # a program that runs cannot be written to
-    # The stacks are the core's, the call frame information is the damaged file's.
-    DMT_LINES=4 run "$FIXTURES/mutate" "$(scale 60 5000)" "${DMT_SEED:-1}" whole victim dmt-bt core 3>&-
-    echo "$output"
-    [ "$status" = 0 ]
-}
-
 # --- refusals --------------------------------------------------------------------------------------
 
 @test "usage" {
