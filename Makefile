@@ -115,6 +115,7 @@ $(LIBDMT): $(SRC:%.c=$(BUILD)/%.o) Makefile
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/%.o
 $(UNIT): $(UNIT_SRC:%.c=$(BUILD)/%.o)
 $(BENCH) $(FUZZ) $(TOOLS): $(BUILD)/%: $(BUILD)/tests/%.o
+$(BUILD)/fuzz/dwarf: | $(BUILD)/fixtures/locals
 $(BINS) $(UNIT) $(BENCH) $(FUZZ) $(TOOLS): $(LIBDMT)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
