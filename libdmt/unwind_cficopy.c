@@ -39,7 +39,10 @@ static enum kind skip(struct cursor *c, const struct cie *cie, uint64_t *value)
     case DW_CFA_advance_loc2: *value = cfi_get(c, 2); return ADVANCE;
     case DW_CFA_advance_loc4: *value = cfi_get(c, 4); return ADVANCE;
     case DW_CFA_set_loc: *value = cfi_get_pointer(c, cie->encoding, cie->address_size); return SET_LOC;
-    case DW_CFA_offset_extended: case DW_CFA_register: case DW_CFA_def_cfa: case DW_CFA_offset_extended_sf:
+    case DW_CFA_register: // libunwind 1.6 reads where that register would be, whatever its number is
+        (void)cfi_get_leb(c, false);
+        return cfi_get_leb(c, false) < reg_dwarf_count ? PLAIN : STRANGE;
+    case DW_CFA_offset_extended: case DW_CFA_def_cfa: case DW_CFA_offset_extended_sf:
     case DW_CFA_def_cfa_sf: case DW_CFA_val_offset: case DW_CFA_val_offset_sf:
     case DW_CFA_GNU_negative_offset_extended:
         (void)cfi_get_leb(c, false);
@@ -67,7 +70,7 @@ static enum kind skip(struct cursor *c, const struct cie *cie, uint64_t *value)
 
 /*
  * The instructions [FROM, END) of an FDE or its CIE. DW_CFA_set_loc has an address of the file, in the form of pointers
- * of this section: it becomes an advance, which has none. False: that is not possible.
+ * of this section: it becomes an advance, which has none. False: that is not possible, or they are none.
  */
 static bool put_program(const struct cfi *cfi, const struct fde *f, size_t from, size_t end, struct buf *b)
 {
@@ -77,7 +80,7 @@ static bool put_program(const struct cfi *cfi, const struct fde *f, size_t from,
         const size_t here = c.at;
         const enum kind kind = skip(&c, &f->cie, &value);
         if (c.bad || kind == STRANGE)
-            break; // libunwind says what it thinks of it
+            return false;
         if (kind == ADVANCE)
             at += value * f->cie.code_align;
         if (kind != SET_LOC)
@@ -95,15 +98,15 @@ static bool put_program(const struct cfi *cfi, const struct fde *f, size_t from,
     return true;
 }
 
-// Whether the instructions [FROM, END) hold an expression. What is not understood may be one.
+// Whether the instructions [FROM, END) hold an expression.
 static bool has_expression(const struct cfi *cfi, const struct cie *cie, size_t from, size_t end)
 {
     struct cursor c = {cfi, from, end, false};
     uint64_t value;
     while (c.at < c.end && !c.bad)
-        if (skip(&c, cie, &value) >= EXPRESSION)
+        if (skip(&c, cie, &value) == EXPRESSION)
             return true;
-    return c.bad;
+    return false;
 }
 
 bool cfi_has_expression(const struct cfi *c, const struct cfi_range *range)
@@ -152,7 +155,7 @@ int cfi_put(const struct cfi *c, const struct cfi_range *range, uint64_t base, u
     whole &= put_program(c, &f, f.program, f.end, ret);
     close_entry(ret, fde);
     if (!whole)
-        return err_set(EPROTO, "call frame information goes back");
+        return err_set(EPROTO, "call frame information that means nothing");
     if (buf_ok(ret) < 0)
         return -1;
     memcpy(ret->data + 4, &fde, sizeof fde);

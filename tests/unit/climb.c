@@ -131,16 +131,37 @@ static void test_set_loc(void)
         check(behind.n >= 2 && behind.pc[1] == BIAS + TEXT + 0x301 && behind.how[1] == HOW_CFI);
         free(w.file.eh.list);
     }
-    // Backwards it is no call frame information; and nothing else finds a caller here.
+}
+
+// Where nothing else finds a caller, the stack ends.
+static bool is_refused(uint64_t to, const uint8_t *more, size_t n)
+{
     CLEANUP_BUF struct buf cfi = {0};
     struct world w;
     make(&w);
-    put_function(&cfi, 0x20000, DW_EH_PE_absptr, 0);
+    put_function(&cfi, 0x20000, DW_EH_PE_absptr, to);
+    if (n > 0) { // in place of the last instruction
+        memcpy(cfi.data + cfi.len - 2, more, n < 2 ? n : 2);
+        buf_add(&cfi, more + 2, n - 2);
+        put_length(&cfi, (size_t)*(uint32_t *)(void *)cfi.data + 4);
+    }
     w.file.eh = (struct cfi){.bytes = {(const uint8_t *)cfi.data, cfi.len}, .vaddr = 0x20000, .is64 = true};
     w.stack[0] = BIAS + TEXT + 0x201;
-    struct walked none = walk(&w, BIAS + TEXT + 0x40);
-    check(none.n == 1 && none.end == UNWIND_BROKEN && strstr(none.reason, "no way to unwind"));
+    struct walked none = walk(&w, BIAS + TEXT + 0x3f);
     free(w.file.eh.list);
+    return none.n == 1 && none.end == UNWIND_BROKEN && strstr(none.reason, "no way to unwind");
+}
+
+// libunwind guesses where it is given nothing, and crashes on a register that is none.
+static void test_nonsense(void)
+{
+    static const uint8_t good[] = {DW_CFA_register, 3, 6}, bad[] = {DW_CFA_register, 3, 0x7f},
+                         cut[] = {DW_CFA_def_cfa_offset, 0x80}, strange[] = {0x3a, 0x3a},
+                         expression[] = {DW_CFA_def_cfa_expression, 9, 0};
+    check(!is_refused(0x40, NULL, 0) && is_refused(0, NULL, 0));
+    check(!is_refused(0x40, good, sizeof good) && is_refused(0x40, bad, sizeof bad));
+    check(is_refused(0x40, cut, sizeof cut) && is_refused(0x40, strange, sizeof strange));
+    check(is_refused(0x40, expression, sizeof expression));
 }
 
 // --- Go's switches -------------------------------------------------------------------
@@ -213,6 +234,7 @@ static void test_switched(void)
 void test_climb(void)
 {
     test_set_loc();
+    test_nonsense();
     test_switched();
 }
 
