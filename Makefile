@@ -16,7 +16,7 @@ CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-
 SYMLIBS = -ldw -lelf -liberty
 UNWINDLIBS = -lunwind-ptrace -lunwind-generic $(SYMLIBS)
 $(foreach p,dmt-sym dmt-poke,$(eval LDLIBS_$p = $(SYMLIBS)))
-$(foreach p,dmt-bt dmt-peek unit parsers,$(eval LDLIBS_$p = $(UNWINDLIBS)))
+$(foreach p,dmt-bt dmt-peek unit parsers unwind dwarf,$(eval LDLIBS_$p = $(UNWINDLIBS)))
 CFLAGS_stepped = -Wl,-z,lazy
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
@@ -115,6 +115,7 @@ $(LIBDMT): $(SRC:%.c=$(BUILD)/%.o) Makefile
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/%.o
 $(UNIT): $(UNIT_SRC:%.c=$(BUILD)/%.o)
 $(BENCH) $(FUZZ) $(TOOLS): $(BUILD)/%: $(BUILD)/tests/%.o
+$(BUILD)/fuzz/dwarf: | $(BUILD)/fixtures/locals
 $(BINS) $(UNIT) $(BENCH) $(FUZZ) $(TOOLS): $(LIBDMT)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

@@ -98,7 +98,7 @@ extern const char where_optimised_out[];
 #define WHY_FLOATING "computed in floating point"
 #define WHY_UNKNOWN "an operation that is not known"
 
-/** Runs an expression (dwarf_machine.c). The reason where not even a part is known. */
+/** Runs an expression (dwarf_machine.c, dwarf_arith.c). The reason where not even a part is known. */
 const char *where_run(struct eval *e, Dwarf_Attribute *attr, const Dwarf_Op *ops, size_t n, struct where *ret);
 
 /** What the location OPS held when the function of the frame was entered (dwarf_entry.c). */
@@ -130,7 +130,7 @@ const char *type_dimensions(struct eval *e, Dwarf_Die *array, uint64_t ret[DIMEN
 /** A type whose values are characters of one byte. */
 bool type_is_char(Dwarf_Die *stripped);
 
-// --- values (dwarf_value.c) ------------------------------------------------------------
+// --- values (dwarf_value.c, dwarf_scalar.c) ----------------------------------------------
 
 /** Puts the value of an object of TYPE (not stripped), and into RET what it is. */
 void value_put(struct eval *e, Dwarf_Die *type, const struct where *w, struct buf *text, struct variable *ret);

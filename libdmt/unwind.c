@@ -303,8 +303,10 @@ static int ask_alone(struct unwinder *u, size_t max)
 {
     size_t i = u->left;
     int done = ask(u, max, i, 1);
-    if (done >= 0 || u->left > i || u->failed || !u->box || sandbox_alive(u->box))
+    if (done >= 0 || u->failed || !u->box || sandbox_alive(u->box))
         return done;
+    if (u->left > i)
+        return 0; // it broke when it had answered
     const struct unwound broken = {.index = u->waiting[i].index, .end = UNWIND_BROKEN, .reason = err_text()};
     u->left++;
     return u->fn(&broken, u->arg);

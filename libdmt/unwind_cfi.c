@@ -55,7 +55,7 @@ static uint64_t get_value(struct cursor *c, unsigned encoding, unsigned address_
     }
 }
 
-static uint64_t get_pointer(struct cursor *c, unsigned encoding, unsigned address_size)
+uint64_t cfi_get_pointer(struct cursor *c, unsigned encoding, unsigned address_size)
 {
     uint64_t here = c->cfi->vaddr + c->at, v = get_value(c, encoding, address_size);
     switch (encoding & 0xf0) {
@@ -163,7 +163,7 @@ bool cfi_read_fde(const struct cfi *cfi, size_t at, struct fde *ret)
     if (!read_cie(cfi, cfi->debug ? (size_t)id : id_at - (size_t)id, &ret->cie))
         return false;
     const struct cie *cie = &ret->cie;
-    ret->start = get_pointer(&c, cie->encoding, cie->address_size);
+    ret->start = cfi_get_pointer(&c, cie->encoding, cie->address_size);
     ret->size = get_value(&c, cie->encoding & 0x0f, cie->address_size);
     if (cie->sized) {
         uint64_t size = cfi_get_leb(&c, false);

@@ -162,15 +162,17 @@ void cfi_engine_close(struct cfi_engine *e)
     free(e);
 }
 
-static const struct found *find(struct cfi_engine *e, struct space *space, uint64_t pc)
+// What cannot be copied for libunwind does not count: where it gets nothing, it guesses.
+static void find(struct cfi_engine *e, struct space *space, uint64_t pc)
 {
     struct found *f = &e->found[pc % CACHED];
-    if (f->pc != pc) {
-        *f = (struct found){.pc = pc};
-        f->covered = space_cfi(space, pc, &f->cfi, &f->range, &f->bias);
-        f->expression = f->covered && cfi_has_expression(f->cfi, &f->range);
-    }
-    return f;
+    e->now = f;
+    e->plain.len = 0;
+    if (f->pc == pc)
+        return;
+    *f = (struct found){.pc = pc};
+    f->covered = space_cfi(space, pc, &f->cfi, &f->range, &f->bias) && put_plain(e) == 0;
+    f->expression = f->covered && cfi_has_expression(f->cfi, &f->range);
 }
 
 enum stepped step_cfi(struct climb *w, const struct place *from, struct place *to)
@@ -178,14 +180,13 @@ enum stepped step_cfi(struct climb *w, const struct place *from, struct place *t
     struct cfi_engine *e = w->engine;
     uint64_t pc = from->regs.at[reg_dwarf_pc] - !from->exact;
     unw_cursor_t cursor;
-    e->now = find(e, w->space, pc);
+    find(e, w->space, pc);
     if (!e->now->covered)
         return STEP_NO;
     e->climb = w;
     e->regs = from->regs;
     e->regs.at[reg_dwarf_pc] = pc;
-    e->plain.len = 0;
-    if (e->now->expression && put_plain(e) < 0)
+    if (e->now->expression && e->plain.len == 0 && put_plain(e) < 0)
         return STEP_NO;
     if (unw_init_remote(&cursor, e->as, e) < 0)
         return STEP_NO;

@@ -62,6 +62,9 @@ struct fde {
 uint64_t cfi_get(struct cursor *c, size_t n);
 uint64_t cfi_get_leb(struct cursor *c, bool with_sign);
 
+/** A pointer (LSB 5.0, 10.5.1): an address of the file. */
+uint64_t cfi_get_pointer(struct cursor *c, unsigned encoding, unsigned address_size);
+
 /** The FDE at AT of the section, with its CIE. */
 bool cfi_read_fde(const struct cfi *cfi, size_t at, struct fde *ret);
 

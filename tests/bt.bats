@@ -337,18 +337,6 @@ RS
     done
 }
 
-@test "damaged files: an answer each time, no crash, and soon" {
-    need gcc
-    build victim -O2 -static
-    cp victim whole
-    ME=./victim stacks threads=2 depth=5
-    take_gcore "$PID" core
-    # The stacks are the core's, the call frame information is the damaged file's.
-    run "$FIXTURES/mutate" "$(scale 60 5000)" "${DMT_SEED:-1}" victim dmt-bt core @
-    echo "$output"
-    [ "$status" = 0 ]
-}
-
 # --- refusals --------------------------------------------------------------------------------------
 
 @test "usage" {

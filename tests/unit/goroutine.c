@@ -238,6 +238,10 @@ static void test_threads(void)
         check(goroutines_of_g(all, g_at(0), &s) < 0 && err_code() == ENOENT); // it waits
         check(goroutines_of_g(all, 0, &s) < 0 && goroutines_of_g(all, UINT64_MAX, &s) < 0);
         check(goroutines_of_g(all, M, &s) < 0 && goroutines_of_g(all, g_at(2) + 8, &s) < 0);
+        // The thread's own stack, with no goroutine: its scheduler's.
+        put(&p, M + layouts[i].curg, 0);
+        check(goroutines_of_g(all, g_at(3), &s) < 0 && err_code() == ENODATA);
+        check(goroutines_of_g(all, g_at(2), &s) < 0 && err_code() == ENOENT);
     }
 }
 

@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         {"sysstat", test_sysstat}, {"limit", test_limit}, {"walk", test_walk}, {"mounts", test_mounts}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
         {"reg", test_reg},         {"tracer", test_tracer},
         {"value", test_value},     {"location", test_location},
-        {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind},
+        {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind}, {"climb", test_climb},
         {"gosym", test_gosym}, {"goroutine", test_goroutine}, {"dwarf", test_dwarf},
     };
     bool all = true;

@@ -54,6 +54,7 @@ void test_tracer(void);
 void test_packet(void);
 void test_sandbox(void);
 void test_unwind(void);
+void test_climb(void);
 void test_gosym(void);
 void test_goroutine(void);
 void test_dwarf(void);

@@ -11,11 +11,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #ifdef __x86_64__
 
@@ -339,8 +342,190 @@ static void test_rubbish(void)
     procs_close(&ps);
 }
 
+// --- a child that breaks ------------------------------------------------------------
+
+#ifdef __x86_64__
+
+// More answers than a socket holds: the child cannot have ended when the first one is here.
+enum { BROKEN = 400, DEEP = 40, DEEPER = 1500, COPY = 24 << 10 };
+
+struct breaking {
+    pid_t first;           // the child that was killed first
+    unsigned kills, most;  // how many, and how many there are to be
+    bool alone;            // kill those that are asked about one stack
+    uint32_t next;         // of the stacks
+    size_t frames[BROKEN], broken, right;
+    size_t frame, known, unknown, refused; // of the variables
+};
+
+// The one child that this program has now; 0: none.
+static pid_t child_of_ours(void)
+{
+    char path[64], text[64] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return 0;
+    if (!fgets(text, sizeof text, f))
+        text[0] = '\0';
+    fclose(f);
+    return atoi(text);
+}
+
+// It sleeps when it has answered, and waits for a question.
+static bool sleeps(pid_t pid)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "re");
+    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    const char *state = n > 0 ? strrchr(text, ')') : NULL;
+    return !state || state[2] != 'R';
+}
+
+// It has ended when this comes back.
+static void kill_child(struct breaking *b)
+{
+    const pid_t child = child_of_ours();
+    siginfo_t info;
+    if (b->kills == b->most || child == 0 || child == b->first)
+        return;
+    while (b->kills > 0 && !sleeps(child))
+        usleep(100);
+    check(kill(child, SIGKILL) == 0 && waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0);
+    b->first = b->first ? b->first : child;
+    b->kills++;
+}
+
+static int take_whole(const struct unwound *u, void *arg)
+{
+    struct breaking *b = arg;
+    check(u->index == b->next && u->end == UNWIND_WHOLE && u->n > DEEP);
+    if (u->end != UNWIND_WHOLE)
+        printf("# %zu frames: %s\n", u->n, u->reason ? u->reason : "");
+    b->frames[b->next++] = u->n;
+    return 0;
+}
+
+// The first answer, and then one of those that are asked for alone, are followed by the child's end.
+static int take_broken(const struct unwound *u, void *arg)
+{
+    struct breaking *b = arg;
+    check(u->index == b->next);
+    if (u->end == UNWIND_BROKEN) {
+        check(u->n == 0 && strstr(u->reason, "crashed") && strstr(u->reason, "signal 9"));
+        b->broken++;
+    } else {
+        b->right += u->end == UNWIND_WHOLE && u->n == b->frames[b->next];
+    }
+    b->next++;
+    if (b->kills == 0 || b->alone)
+        kill_child(b);
+    return 0;
+}
+
+static int take_variables(const struct frame_variables *v, void *arg)
+{
+    struct breaking *b = arg;
+    check(v->index == 0 && v->frame == b->frame++);
+    b->known += v->size > 0;
+    b->refused += v->reason && strstr(v->reason, "broke its reader");
+    b->unknown += v->reason == unwind_no_debug;
+    if (v->frame == 0)
+        kill_child(b);
+    return 0;
+}
+
+static int read_self(void *arg, uint64_t addr, void *to, size_t n, size_t *got)
+{
+    pid_t self = getpid();
+    return read_stack(arg ? arg : &self, addr, to, n, got);
+}
+
+// Adds this stack N times.
+__attribute__((noinline)) static bool add_here(struct unwinder *u, const struct maps *maps, size_t n)
+{
+    volatile bool done = true;
+    CLEANUP_STACK struct stack s = {0};
+    // DWARF's order (psABI, figure 3.36).
+    static const int order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
+                                REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+    ucontext_t context;
+    if (getcontext(&context) < 0 || stack_reserve(&s, STACK_WINDOW) < 0)
+        return false;
+    struct buf *gp = &s.regs.set[REGS_GP];
+    memset(gp->data, 0, gp->cap);
+    gp->len = reg_source(REGS_GP).size;
+    s.regs.have = 1 << REGS_GP;
+    for (unsigned i = 0; i < ARRAY_LEN(order); i++)
+        reg_dwarf_put(&s.regs, i, (uint64_t)context.uc_mcontext.gregs[order[i]]);
+    if (stack_copy(&s, maps, &(struct stack_want){.window = n > 1 ? COPY : STACK_WINDOW}, read_self, NULL) < 0)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (unwind_add(u, &s, i) < 0)
+            done = false;
+    return done;
+}
+
+__attribute__((noinline)) static bool add_self(struct unwinder *u, const struct maps *maps, size_t n, int deep)
+{
+    volatile bool done = deep > 0 ? add_self(u, maps, n, deep - 1) : add_here(u, maps, n);
+    return done; // no tail call
+}
+
+static void test_breaks(void)
+{
+    struct procs ps;
+    const struct operand operand = {.id = {.pid = getpid()}};
+    const struct target_options options = {0};
+    struct target *t;
+    struct unwinder *u;
+    const struct maps *maps;
+    struct breaking b = {0};
+    if (child_of_ours() != 0)
+        return; // not ours alone
+    if (procs_open(&ps) < 0 || target_open(&ps, &operand, &options, &t) < 0 || target_maps(t, &maps) < 0 ||
+        unwind_open(t, &u) < 0) {
+        check(!"opened");
+        return;
+    }
+    check(add_self(u, maps, BROKEN, DEEP) && unwind_run(u, UNWIND_FRAMES_MAX, take_whole, &b) == 0);
+    check(b.next == BROKEN);
+    // The child ends in the middle of its answers: those that are left are asked for one by one, and none is lost.
+    b.next = 0;
+    b.most = 1;
+    check(add_self(u, maps, BROKEN, DEEP) && unwind_run(u, UNWIND_FRAMES_MAX, take_broken, &b) == 0);
+    check(b.next == BROKEN && b.kills == 1 && b.broken == 0 && b.right == BROKEN);
+    // And once more while it is asked alone: that stack has the reason, and no other.
+    b.next = b.kills = 0;
+    b.right = 0;
+    b.first = 0;
+    b.most = 2;
+    b.alone = true;
+    check(add_self(u, maps, BROKEN, DEEP) && unwind_run(u, UNWIND_FRAMES_MAX, take_broken, &b) == 0);
+    check(b.next == BROKEN && b.kills == 2 && b.broken == 1 && b.right == BROKEN - 1);
+    // Its end while it reads variables: no frame is left out, none comes twice, and the file is looked at no more.
+    b = (struct breaking){.most = 1};
+    unwind_want_variables(u, NULL, take_variables, &b);
+    check(add_self(u, maps, 1, DEEPER) && unwind_run(u, UNWIND_FRAMES_MAX, take_whole, &b) == 0);
+    check(b.kills == 1 && b.frame == b.frames[0] && b.frame > DEEPER && b.known > 0 && b.refused > 0);
+    check(b.known + b.refused + b.unknown == b.frame);
+    unwind_close(u);
+    target_close(t);
+    procs_close(&ps);
+}
+
+#else
+static void test_breaks(void)
+{
+}
+#endif
+
 void test_unwind(void)
 {
     test_steps();
     test_rubbish();
+    test_breaks();
 }
