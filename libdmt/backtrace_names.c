@@ -86,9 +86,8 @@ static int take(const struct symbol *s, void *arg)
     return buf_ok(&names->text);
 }
 
-int frame_names_find(struct frame_names *n, struct target *t, const struct sym_options *options)
+int frame_names_find(struct frame_names *n, struct unwinder *u, const struct sym_options *options)
 {
-    CLEANUP_SYMS struct syms *s = NULL;
     sort(n);
     CLEANUP_FREE uint64_t *addrs = calloc(n->n + 1, sizeof *addrs);
     if (!addrs)
@@ -96,7 +95,7 @@ int frame_names_find(struct frame_names *n, struct target *t, const struct sym_o
     for (size_t i = 0; i < n->n; i++)
         addrs[i] = n->at[i].addr;
     struct finding f = {.names = n};
-    return syms_open(t, -1, "", options, &s) < 0 ? -1 : syms_of_addrs(s, addrs, n->n, take, &f);
+    return syms_of_addrs(unwind_syms(u, options), addrs, n->n, take, &f);
 }
 
 const struct frame_name *frame_names_at(const struct frame_names *n, uint64_t addr)

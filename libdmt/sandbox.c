@@ -304,7 +304,8 @@ int sandbox_ask(struct sandbox *s, const struct buf *question, int file,
         return -1;
     if (question->len > SANDBOX_MESSAGE_MAX)
         return err_set(EFBIG, "too much to ask at once");
-    s->bytes = 0;
+    if (!s->job.keeps)
+        s->bytes = 0;
     s->waited = 0;
     add_budget(s, file);
     s->started = nanoseconds(s->clock);

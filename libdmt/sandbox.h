@@ -32,6 +32,7 @@ struct sandbox_job {
     /** In the parent: a file that the child asks for. -1: not granted, for the reason of the thread's error. */
     int (*open)(const char *request, size_t n, void *arg, int *ret);
     void *arg;
+    bool keeps;         // its files stay open from one question to the next: their size counts for all that follow
 };
 
 /**

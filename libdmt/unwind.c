@@ -4,7 +4,6 @@
 // question; one that breaks the child is found by asking again, one by one.
 #include "err.h"
 #include "io.h"
-#include "sym_impl.h"
 #include "unwind_impl.h"
 
 #include <elf.h>
@@ -22,8 +21,8 @@ struct waiting {
 
 struct unwinder {
     struct target *target;
-    struct syms *objects;  // its files, and who opens them
-    struct sandbox *box;
+    struct syms *objects;  // its files, and the child
+    unsigned told;         // which child knows of them, of those that were started
     struct buf maps;       // the question that begins
     struct buf stacks;     // a question about all that wait
     struct waiting *waiting;
@@ -83,43 +82,16 @@ static int put_maps(struct unwinder *u, const struct maps *maps)
     return 0;
 }
 
-int unwind_open(struct target *t, struct unwinder **ret)
-{
-    const struct sym_options options = {0};
-    const struct maps *maps;
-    struct unwinder *u = calloc(1, sizeof *u);
-    if (!u)
-        return err_set(ENOMEM, "out of memory");
-    u->target = t;
-    if (target_maps(t, &maps) < 0 || syms_open(t, -1, "", &options, &u->objects) < 0 || put_maps(u, maps) < 0) {
-        unwind_close(u);
-        return -1;
-    }
-    *ret = u;
-    return 0;
-}
-
-void unwind_close(struct unwinder *u)
-{
-    sandbox_end(u->box);
-    if (u->objects)
-        syms_close(u->objects);
-    buf_fini(&u->maps);
-    buf_fini(&u->stacks);
-    free(u->waiting);
-    free(u->frames);
-    free(u);
-}
-
 // --- what the child may have -----------------------------------------------------
 
 static int grant_file(struct unwinder *u, uint32_t object, int *ret)
 {
     if (object >= u->objects->nobjects)
         return err_set(EACCES, "no such file");
-    u->objects->asked = &u->objects->objects[object];
-    sandbox_about(u->box, u->objects->asked->path);
-    return sym_object_open(u->objects, u->objects->asked, ret);
+    struct object *m = &u->objects->objects[object];
+    sandbox_about(u->objects->box, m->path);
+    m->held = sym_object_open(u->objects, m, ret) == 0;
+    return m->held ? 0 : -1;
 }
 
 // Code that has no file: of a compiler that runs in the target; or data of variables.
@@ -154,13 +126,52 @@ static int grant(const char *request, size_t n, void *arg, int *ret)
     struct unwinder *u = arg;
     struct packet p = packet_of(request, n);
     uint8_t kind = packet_u8(&p);
-    if (kind != UNWIND_WANT_FILE && kind != UNWIND_WANT_MEMORY && kind != UNWIND_WANT_DATA)
-        return u->objects->asked ? sym_grant(request, n, u->objects, ret) : err_set(EACCES, "a bad request");
-    uint64_t number = kind == UNWIND_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
+    if (kind != SYM_WANT_FILE && kind != UNWIND_WANT_MEMORY && kind != UNWIND_WANT_DATA)
+        return sym_grant(request, n, u->objects, ret);
+    uint64_t number = kind == SYM_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
     if (p.bad || p.left > 0)
         return err_set(EACCES, "a bad request");
-    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret)
-                                    : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
+    return kind == SYM_WANT_FILE ? grant_file(u, (uint32_t)number, ret)
+                                 : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
+}
+
+// --- its beginning ---------------------------------------------------------------
+
+int unwind_open(struct target *t, struct unwinder **ret)
+{
+    const struct sym_options options = {0};
+    const struct maps *maps;
+    struct unwinder *u = calloc(1, sizeof *u);
+    if (!u)
+        return err_set(ENOMEM, "out of memory");
+    u->target = t;
+    if (target_maps(t, &maps) < 0 || syms_open(t, -1, "", &options, &u->objects) < 0 || put_maps(u, maps) < 0) {
+        unwind_close(u);
+        return -1;
+    }
+    u->objects->job.work = unwind_work;
+    u->objects->job.open = grant;
+    u->objects->job.arg = u;
+    u->objects->job.keeps = true;
+    *ret = u;
+    return 0;
+}
+
+struct syms *unwind_syms(struct unwinder *u, const struct sym_options *options)
+{
+    u->objects->options = *options;
+    return u->objects;
+}
+
+void unwind_close(struct unwinder *u)
+{
+    if (u->objects)
+        syms_close(u->objects);
+    buf_fini(&u->maps);
+    buf_fini(&u->stacks);
+    free(u->waiting);
+    free(u->frames);
+    free(u);
 }
 
 static int no_row(const char *answer, size_t n, void *arg)
@@ -173,14 +184,18 @@ static int no_row(const char *answer, size_t n, void *arg)
 
 static int start(struct unwinder *u)
 {
-    const struct sandbox_job job = {"unwinder", unwind_work, grant, u};
-    if (u->box && sandbox_alive(u->box))
-        return 0;
-    sandbox_end(u->box);
-    u->box = NULL;
-    if (sandbox_start(&job, &u->box) < 0)
+    if (sym_child(u->objects) < 0)
         return -1;
-    return sandbox_ask(u->box, &u->maps, -1, no_row, NULL);
+    if (u->told == u->objects->children)
+        return 0;
+    u->told = u->objects->children;
+    return sandbox_ask(u->objects->box, &u->maps, -1, no_row, NULL);
+}
+
+// It has been started, and has died.
+static bool is_dead(const struct unwinder *u)
+{
+    return u->objects->box && !sandbox_alive(u->objects->box);
 }
 
 // --- stacks ----------------------------------------------------------------------
@@ -292,7 +307,7 @@ static int ask(struct unwinder *u, size_t max, size_t from, size_t n)
     }
     if (buf_ok(question) < 0 || start(u) < 0)
         return -1;
-    int done = sandbox_ask(u->box, question, -1, take_stacks, u);
+    int done = sandbox_ask(u->objects->box, question, -1, take_stacks, u);
     if (done == 0 && u->left != from + n)
         return no_row(NULL, 0, NULL);
     return done;
@@ -303,7 +318,7 @@ static int ask_alone(struct unwinder *u, size_t max)
 {
     size_t i = u->left;
     int done = ask(u, max, i, 1);
-    if (done >= 0 || u->left > i || u->failed || !u->box || sandbox_alive(u->box))
+    if (done >= 0 || u->left > i || u->failed || !is_dead(u))
         return done;
     const struct unwound broken = {.index = u->waiting[i].index, .end = UNWIND_BROKEN, .reason = err_text()};
     u->left++;
@@ -362,7 +377,7 @@ static int ask_variables(struct unwinder *u, size_t max, const struct waiting *w
     u->begun = UNWIND_NO_OBJECT;
     if (start(u) < 0)
         return -1;
-    return sandbox_ask(u->box, &question, -1, take_variables, u);
+    return sandbox_ask(u->objects->box, &question, -1, take_variables, u);
 }
 
 // A file that breaks the child is left out from then on. What remains when that was in vain has the reason.
@@ -375,7 +390,7 @@ static int run_variables(struct unwinder *u, size_t max)
         u->next_frame = 0;
         while (u->nrefused < BREAKS_MAX) {
             done = ask_variables(u, max, &u->waiting[i]);
-            if (done >= 0 || u->failed || !u->box || sandbox_alive(u->box))
+            if (done >= 0 || u->failed || !is_dead(u))
                 break;
             u->refused[u->nrefused++] = u->begun;
         }
@@ -394,7 +409,7 @@ int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *s
     u->left = 0;
     u->failed = false;
     int done = u->n > 0 ? ask(u, max, 0, u->n) : 0;
-    if (done < 0 && !u->failed && u->box && !sandbox_alive(u->box))
+    if (done < 0 && !u->failed && is_dead(u))
         for (done = 0; done == 0 && u->left < u->n;)
             done = ask_alone(u, max);
     if (done == 0 && u->variables_fn)

@@ -75,6 +75,9 @@ enum { UNWIND_KEEP = 512 << 10 };
  */
 NODISCARD int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *stack, void *arg), void *arg);
 
+/** The symbols of the target, from the same child: for addresses alone. The unwinder's. */
+struct syms *unwind_syms(struct unwinder *u, const struct sym_options *options);
+
 /** The variables of a frame. */
 struct frame_variables {
     uint32_t index;        // of the stack

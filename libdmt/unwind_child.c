@@ -90,16 +90,19 @@ static int do_locals(struct packet *p)
     return read_stack(p, &w, &regs, &index) < 0 ? -1 : locals_of_stack(&w, &regs, &q);
 }
 
+static struct image *kept(uint32_t object)
+{
+    return space_image(&known.space, object);
+}
+
 int unwind_work(const char *question, size_t n, int file, void *arg)
 {
     struct packet p = packet_of(question, n);
     (void)arg;
-    if (file >= 0)
-        close(file);
     switch (packet_u8(&p)) {
     case UNWIND_MAPS: return do_maps(&p);
     case UNWIND_STACKS: return do_stacks(&p);
     case UNWIND_LOCALS: return do_locals(&p);
-    default: return err_set(EPROTO, "a bad question");
+    default: return sym_work_kept(question, n, file, kept);
     }
 }
