@@ -62,6 +62,9 @@ bool sandbox_alive(const struct sandbox *s);
 /** -1: nobody listens any more. */
 NODISCARD int sandbox_answer(const struct buf *answer);
 
+/** The last one of a question: WORK has to return 0 then. */
+NODISCARD int sandbox_answer_last(const struct buf *answer);
+
 /** A descriptor of a further file, read-only. -1 with the parent's reason. */
 NODISCARD int sandbox_want(const struct buf *request, int *ret);
 

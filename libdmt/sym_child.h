@@ -109,6 +109,7 @@ NODISCARD int symtab_open(Elf *elf, uint32_t type, struct symtab *ret);
 /** The table that PT_DYNAMIC leads to: of a file without section headers. */
 bool symtab_of_dynamic(const struct image *m, struct symtab *ret);
 void symtab_close(struct symtab *t);
+
 // Inline: a pass over a table is nothing but these.
 static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx)
 {
@@ -122,6 +123,20 @@ static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, ui
     *shndx = ret->st_shndx;
     if (ret->st_shndx == SHN_XINDEX && t->xndx)
         memcpy(shndx, (const char *)t->xndx + i * sizeof *shndx, sizeof *shndx);
+}
+
+static inline void symtab_extent(const struct symtab *t, size_t i, uint64_t *value, uint64_t *size)
+{
+    if (t->is64) {
+        const char *at = (const char *)t->syms + i * sizeof(Elf64_Sym);
+        memcpy(value, at + offsetof(Elf64_Sym, st_value), sizeof *value);
+        memcpy(size, at + offsetof(Elf64_Sym, st_size), sizeof *size);
+    } else {
+        Elf32_Sym s;
+        memcpy(&s, (const char *)t->syms + i * sizeof s, sizeof s);
+        *value = s.st_value;
+        *size = s.st_size;
+    }
 }
 
 static inline const char *symtab_name(const struct symtab *t, const GElf_Sym *sym)

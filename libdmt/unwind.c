@@ -23,8 +23,9 @@ struct unwinder {
     struct target *target;
     struct syms *objects;  // its files, and the child
     unsigned told;         // which child knows of them, of those that were started
-    struct buf maps;       // the question that begins
-    struct buf stacks;     // a question about all that wait
+    struct buf maps;       // what a child is told first
+    struct buf stacks;     // a question about all that wait; its beginning is as long as
+    size_t head;
     struct waiting *waiting;
     size_t n, cap;
     size_t left;           // to be answered: the first of them
@@ -182,26 +183,30 @@ static int no_row(const char *answer, size_t n, void *arg)
     return err_set(EIO, "the unwinder answered nonsense");
 }
 
-static int start(struct unwinder *u)
-{
-    if (sym_child(u->objects) < 0)
-        return -1;
-    if (u->told == u->objects->children)
-        return 0;
-    u->told = u->objects->children;
-    return sandbox_ask(u->objects->box, &u->maps, -1, no_row, NULL);
-}
-
 // It has been started, and has died.
 static bool is_dead(const struct unwinder *u)
 {
     return u->objects->box && !sandbox_alive(u->objects->box);
 }
 
+// What the child does not know yet.
+static void put_news(const struct unwinder *u, struct buf *question)
+{
+    if (!u->objects->box || is_dead(u) || u->told != u->objects->children)
+        buf_add(question, u->maps.data, u->maps.len);
+}
+
+static int ask_child(struct unwinder *u, const struct buf *question, int (*row)(const char *, size_t, void *))
+{
+    u->told = u->objects->children;
+    return sandbox_ask(u->objects->box, question, -1, row, u);
+}
+
 // --- stacks ----------------------------------------------------------------------
 
-static void put_head(struct buf *question, size_t max, size_t n)
+static void put_head(const struct unwinder *u, struct buf *question, size_t max, size_t n)
 {
+    put_news(u, question);
     packet_put_u8(question, UNWIND_STACKS);
     packet_put_u32(question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
     packet_put_u32(question, (uint32_t)n);
@@ -214,8 +219,10 @@ int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
         return -1;
     u->waiting = grown;
     struct buf *b = &u->stacks;
-    if (b->len == 0)
-        put_head(b, 0, 0);
+    if (b->len == 0) {
+        put_head(u, b, 0, 0);
+        u->head = b->len;
+    }
     const size_t at = b->len;
     packet_put_u32(b, index);
     packet_put_u32(b, reg_dwarf_count);
@@ -296,18 +303,19 @@ static int ask(struct unwinder *u, size_t max, size_t from, size_t n)
 {
     CLEANUP_BUF struct buf part = {0};
     struct buf *question = &part;
-    put_head(&part, max, n);
+    const struct waiting *first = &u->waiting[from], *last = &u->waiting[from + n - 1];
+    if (sym_child(u->objects) < 0)
+        return -1;
+    put_head(u, &part, max, n);
     if (buf_ok(&part) < 0)
         return -1;
-    if (n == u->n) {
-        memcpy(u->stacks.data, part.data, part.len); // it begins with one
+    if (n == u->n && part.len == u->head) {
+        memcpy(u->stacks.data, part.data, part.len);
         question = &u->stacks;
     } else {
-        buf_add(&part, u->stacks.data + u->waiting[from].at, u->waiting[from].size);
+        buf_add(&part, u->stacks.data + first->at, last->at + last->size - first->at);
     }
-    if (buf_ok(question) < 0 || start(u) < 0)
-        return -1;
-    int done = sandbox_ask(u->objects->box, question, -1, take_stacks, u);
+    int done = ask_child(u, question, take_stacks);
     if (done == 0 && u->left != from + n)
         return no_row(NULL, 0, NULL);
     return done;
@@ -366,6 +374,9 @@ static int take_variables(const char *answer, size_t size, void *arg)
 static int ask_variables(struct unwinder *u, size_t max, const struct waiting *w)
 {
     CLEANUP_BUF struct buf question = {0};
+    if (sym_child(u->objects) < 0)
+        return -1;
+    put_news(u, &question);
     packet_put_u8(&question, UNWIND_LOCALS);
     packet_put_u32(&question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
     packet_put_u32(&question, (uint32_t)u->next_frame);
@@ -375,9 +386,7 @@ static int ask_variables(struct unwinder *u, size_t max, const struct waiting *w
         packet_put_u32(&question, u->refused[i]);
     buf_add(&question, u->stacks.data + w->at, w->size);
     u->begun = UNWIND_NO_OBJECT;
-    if (start(u) < 0)
-        return -1;
-    return sandbox_ask(u->objects->box, &question, -1, take_variables, u);
+    return ask_child(u, &question, take_variables);
 }
 
 // A file that breaks the child is left out from then on. What remains when that was in vain has the reason.

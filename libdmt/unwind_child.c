@@ -66,7 +66,7 @@ static int do_stacks(struct packet *p)
             return -1;
         if (answer.len < ANSWER && i + 1 < n)
             continue;
-        if (sandbox_answer(&answer) < 0)
+        if ((i + 1 < n ? sandbox_answer(&answer) : sandbox_answer_last(&answer)) < 0)
             return -1;
         buf_reset(&answer);
     }
@@ -99,8 +99,13 @@ int unwind_work(const char *question, size_t n, int file, void *arg)
 {
     struct packet p = packet_of(question, n);
     (void)arg;
-    switch (packet_u8(&p)) {
-    case UNWIND_MAPS: return do_maps(&p);
+    uint8_t op = packet_u8(&p);
+    if (op == UNWIND_MAPS) {
+        if (do_maps(&p) < 0)
+            return -1;
+        op = packet_u8(&p);
+    }
+    switch (op) {
     case UNWIND_STACKS: return do_stacks(&p);
     case UNWIND_LOCALS: return do_locals(&p);
     default: return sym_work_kept(question, n, file, kept);

@@ -9,7 +9,7 @@
 
 // A question is
 //     u8 UNWIND_MAPS: u64 entry, u32 count, for each executable range, by address: u64 start, end, offset, u32 object;
-//         the child forgets what it knew
+//         the child forgets what it knew; one of the others follows
 //     u8 UNWIND_STACKS: u32 max, u32 count, for each stack: u32 index, u32 registers, u32 regions, u64 low, high,
 //         pc, sp, bp, u8 none of stack_user, for each register by DWARF number: u8 known, u64; for each region: u64
 //         base, u8 cut, u32 size, bytes
