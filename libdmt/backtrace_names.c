@@ -15,16 +15,6 @@ void frame_names_fini(struct frame_names *n)
     *n = (struct frame_names){0};
 }
 
-int frame_names_add(struct frame_names *n, uint64_t addr)
-{
-    struct frame_name *grown = array_grow(n->at, n->n, &n->cap, sizeof *grown);
-    if (!grown)
-        return -1;
-    n->at = grown;
-    n->at[n->n++] = (struct frame_name){.addr = addr};
-    return 0;
-}
-
 static int by_addr(const void *a, const void *b)
 {
     const struct frame_name *x = a, *y = b;
@@ -40,6 +30,20 @@ static void sort(struct frame_names *n)
         if (kept == 0 || n->at[kept - 1].addr != n->at[i].addr)
             n->at[kept++] = n->at[i];
     n->n = kept;
+}
+
+int frame_names_add(struct frame_names *n, uint64_t addr)
+{
+    if (n->n == n->cap) { // most are there more than once: what has room for each of them once is large enough
+        sort(n);
+        struct frame_name *grown =
+            n->n < n->cap / 2 ? n->at : array_grow(n->at, n->cap, &n->cap, sizeof *grown);
+        if (!grown)
+            return -1;
+        n->at = grown;
+    }
+    n->at[n->n++] = (struct frame_name){.addr = addr};
+    return 0;
 }
 
 struct finding {

@@ -3,14 +3,12 @@
 // The parent's side: what the child may know of the target, the questions, and what comes back. Many stacks are one
 // question; one that breaks the child is found by asking again, one by one.
 #include "err.h"
-#include "io.h"
 #include "unwind_impl.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 
 const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live"};
 
@@ -83,59 +81,6 @@ static int put_maps(struct unwinder *u, const struct maps *maps)
     return 0;
 }
 
-// --- what the child may have -----------------------------------------------------
-
-static int grant_file(struct unwinder *u, uint32_t object, int *ret)
-{
-    if (object >= u->objects->nobjects)
-        return err_set(EACCES, "no such file");
-    struct object *m = &u->objects->objects[object];
-    sandbox_about(u->objects->box, m->path);
-    m->held = sym_object_open(u->objects, m, ret) == 0;
-    return m->held ? 0 : -1;
-}
-
-// Code that has no file: of a compiler that runs in the target; or data of variables.
-static int grant_memory(struct unwinder *u, uint64_t addr, bool data, int *ret)
-{
-    const size_t most = data ? UNWIND_PAGE : UNWIND_PIECE;
-    const struct maps *maps;
-    size_t got = 0;
-    if (target_maps(u->target, &maps) < 0)
-        return -1;
-    const struct mapping *m = maps_find(maps, addr);
-    if (!data && (!m || !(m->perms & MAP_EXEC)))
-        return err_set(EACCES, "no code");
-    size_t n = !data && m->end - addr < most ? (size_t)(m->end - addr) : most;
-    CLEANUP_FREE char *bytes = malloc(n);
-    if (!bytes)
-        return err_set(ENOMEM, "out of memory");
-    if (target_read(u->target, addr, bytes, n, &got) < 0)
-        return -1;
-    CLEANUP_CLOSE int fd = memfd_create("code", MFD_CLOEXEC);
-    if (fd < 0)
-        return err_sys("cannot copy it");
-    if (io_write(fd, bytes, got) < 0)
-        return -1;
-    *ret = fd;
-    fd = -1;
-    return 0;
-}
-
-static int grant(const char *request, size_t n, void *arg, int *ret)
-{
-    struct unwinder *u = arg;
-    struct packet p = packet_of(request, n);
-    uint8_t kind = packet_u8(&p);
-    if (kind != SYM_WANT_FILE && kind != UNWIND_WANT_MEMORY && kind != UNWIND_WANT_DATA)
-        return sym_grant(request, n, u->objects, ret);
-    uint64_t number = kind == SYM_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
-    if (p.bad || p.left > 0)
-        return err_set(EACCES, "a bad request");
-    return kind == SYM_WANT_FILE ? grant_file(u, (uint32_t)number, ret)
-                                 : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
-}
-
 // --- its beginning ---------------------------------------------------------------
 
 int unwind_open(struct target *t, struct unwinder **ret)
@@ -151,9 +96,13 @@ int unwind_open(struct target *t, struct unwinder **ret)
         return -1;
     }
     u->objects->job.work = unwind_work;
-    u->objects->job.open = grant;
-    u->objects->job.arg = u;
+    u->objects->job.open = unwind_grant;
     u->objects->job.keeps = true;
+    // Now, while we have little memory that it would have too; it makes itself ready while stacks are copied.
+    if (sym_child(u->objects) < 0) {
+        unwind_close(u);
+        return -1;
+    }
     *ret = u;
     return 0;
 }

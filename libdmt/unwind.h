@@ -67,7 +67,7 @@ NODISCARD int unwind_add(struct unwinder *u, const struct stack *s, uint32_t ind
 
 /** Bytes that are kept: not to grow beyond UNWIND_KEEP. */
 size_t unwind_kept(const struct unwinder *u);
-enum { UNWIND_KEEP = 512 << 10 };
+enum { UNWIND_KEEP = 64 << 10 };
 
 /**
  * Calls FN for each stack that was added, in order, at most MAX frames of each. A stack that breaks the child is

@@ -31,6 +31,9 @@ enum {
     UNWIND_WANT_DATA = 'D',   // u64 address: up to UNWIND_PAGE bytes from there on, of any memory
 };
 
+/** The broker, see struct sandbox_job; ARG is the syms. */
+int unwind_grant(const char *request, size_t n, void *arg, int *ret);
+
 /** The child's side: see struct sandbox_job. */
 int unwind_work(const char *question, size_t n, int file, void *arg);
 
