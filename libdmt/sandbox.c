@@ -60,7 +60,8 @@ static _Noreturn void serve(const struct sandbox_job *job, pid_t parent)
         answered = false;
         int done = locked ? job->work(question.data, question.len, file, job->arg) : -1;
         const char *text = done < 0 ? err_text() : "";
-        if (!answered && sandbox_send(SANDBOX_SOCKET, SANDBOX_DONE, done < 0 ? err_code() : 0, text, strlen(text), -1) < 0)
+        if (!answered &&
+            sandbox_send(SANDBOX_SOCKET, SANDBOX_DONE, done < 0 ? err_code() : 0, text, strlen(text), -1) < 0)
             break;
     }
     _exit(0);
@@ -288,10 +289,11 @@ static int ask(struct sandbox *s, const struct buf *question, int file,
         if (done < 0)
             return -1;
         switch (head.kind) {
-        case SANDBOX_LAST:
-            return row(s->message.data, s->message.len, arg);
         case SANDBOX_ANSWER:
+        case SANDBOX_LAST:
             done = row(s->message.data, s->message.len, arg);
+            if (done == 0 && head.kind == SANDBOX_LAST)
+                return 0;
             break;
         case SANDBOX_WANT:
             done = grant(s);

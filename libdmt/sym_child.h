@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to the child of sym and unwind: an ELF file as libelf shows it, its symbol tables, its lines. All of this runs
-// locked in (sandbox.h): a crash here is an error there.
+// Private to the child of sym and unwind: an ELF file as libelf shows it, its symbol tables, its lines. All of this
+// runs locked in (sandbox.h): a crash here is an error there.
 #ifndef DMT_SYM_CHILD_H
 #define DMT_SYM_CHILD_H
 

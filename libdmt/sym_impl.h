@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to sym and to who shares its child (unwind): what the two ends say to each other, and the objects of a target.
+// Private to sym and to who shares its child (unwind): what the two ends say to each other, and the objects of a
+// target.
 #ifndef DMT_SYM_IMPL_H
 #define DMT_SYM_IMPL_H
 

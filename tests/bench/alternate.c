@@ -46,7 +46,8 @@ enum { WALL, CPU, MAXRSS, PEAKS, SYSCALLS, SAMPLE, MEASURES };
 static const struct {
 	const char *name;
 	int places;
-} measures[MEASURES] = { { "wall", 3 }, { "cpu", 3 }, { "maxrss", 0 }, { "peaks", 0 }, { "syscalls", 2 }, { "sample", 3 } };
+} measures[MEASURES] = { { "wall", 3 },	 { "cpu", 3 },	    { "maxrss", 0 },
+			 { "peaks", 0 }, { "syscalls", 2 }, { "sample", 3 } };
 
 struct command {
 	const char *text;
