@@ -110,11 +110,11 @@ static void say_missing(struct bt *c, const struct operand *o, const struct back
     cmd_note(c->run, what, "%s%s", trace_reason(b, first), others);
 }
 
-static int names_of(struct bt *c, const struct operand *o, struct target *t, struct frame_names *names)
+static int names_of(struct bt *c, const struct operand *o, struct unwinder *u, struct frame_names *names)
 {
     const struct sym_options options = {.lines = c->needs & BTCOL_LINES, .inlines = c->inlines,
                                         .raw_names = c->raw_names};
-    int done = frame_names_find(names, t, &options);
+    int done = frame_names_find(names, u, &options);
     if (done < 0) {
         cmd_note(c->run, o->text, "%s", err_text());
         cmd_status(c->run, STATUS_NONE);
@@ -135,10 +135,10 @@ static int show(struct bt *c, const struct operand *o, struct target *t)
         for (size_t i = 0; i < b.nframes && done == 0; i++)
             done = frame_names_add(&names, frame_lookup(&b.frames[i]));
         if (done == 0)
-            (void)names_of(c, o, t, &names);
+            (void)names_of(c, o, u, &names);
     }
     if (c->locals && (c->needs & BTCOL_POINTERS) && done == 0)
-        done = btrow_pointers(t, &b, c->raw_names, &pointers);
+        done = btrow_pointers(u, &b, c->raw_names, &pointers);
     const struct btrow rows = {c->run, t, &b, &names, &pointers, c->needs, c->locals};
     for (size_t i = 0; i < b.n && done == 0; i++)
         done = btrow_put(&rows, &b.traces[i]);
@@ -177,7 +177,7 @@ static int show_folded(struct bt *c, const struct operand *o, struct target *t)
     }
     if (folded_names(&folded, &names) < 0)
         return -1;
-    (void)names_of(c, o, t, &names);
+    (void)names_of(c, o, u, &names);
     folded_put(&folded, &names, &text);
     if (buf_ok(&text) < 0)
         return -1;

@@ -117,7 +117,7 @@ void frame_names_fini(struct frame_names *n);
 NODISCARD int frame_names_add(struct frame_names *n, uint64_t addr);
 
 /** Looks all up. -1: some of them could not be, for this reason. */
-NODISCARD int frame_names_find(struct frame_names *n, struct target *t, const struct sym_options *options);
+NODISCARD int frame_names_find(struct frame_names *n, struct unwinder *u, const struct sym_options *options);
 const struct frame_name *frame_names_at(const struct frame_names *n, uint64_t addr);
 
 /** A text of it, or NULL. */

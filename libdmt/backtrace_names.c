@@ -15,16 +15,6 @@ void frame_names_fini(struct frame_names *n)
     *n = (struct frame_names){0};
 }
 
-int frame_names_add(struct frame_names *n, uint64_t addr)
-{
-    struct frame_name *grown = array_grow(n->at, n->n, &n->cap, sizeof *grown);
-    if (!grown)
-        return -1;
-    n->at = grown;
-    n->at[n->n++] = (struct frame_name){.addr = addr};
-    return 0;
-}
-
 static int by_addr(const void *a, const void *b)
 {
     const struct frame_name *x = a, *y = b;
@@ -40,6 +30,20 @@ static void sort(struct frame_names *n)
         if (kept == 0 || n->at[kept - 1].addr != n->at[i].addr)
             n->at[kept++] = n->at[i];
     n->n = kept;
+}
+
+int frame_names_add(struct frame_names *n, uint64_t addr)
+{
+    if (n->n == n->cap) { // most are there more than once: what has room for each of them once is large enough
+        sort(n);
+        struct frame_name *grown =
+            n->n < n->cap / 2 ? n->at : array_grow(n->at, n->cap, &n->cap, sizeof *grown);
+        if (!grown)
+            return -1;
+        n->at = grown;
+    }
+    n->at[n->n++] = (struct frame_name){.addr = addr};
+    return 0;
 }
 
 struct finding {
@@ -86,9 +90,8 @@ static int take(const struct symbol *s, void *arg)
     return buf_ok(&names->text);
 }
 
-int frame_names_find(struct frame_names *n, struct target *t, const struct sym_options *options)
+int frame_names_find(struct frame_names *n, struct unwinder *u, const struct sym_options *options)
 {
-    CLEANUP_SYMS struct syms *s = NULL;
     sort(n);
     CLEANUP_FREE uint64_t *addrs = calloc(n->n + 1, sizeof *addrs);
     if (!addrs)
@@ -96,7 +99,7 @@ int frame_names_find(struct frame_names *n, struct target *t, const struct sym_o
     for (size_t i = 0; i < n->n; i++)
         addrs[i] = n->at[i].addr;
     struct finding f = {.names = n};
-    return syms_open(t, -1, "", options, &s) < 0 ? -1 : syms_of_addrs(s, addrs, n->n, take, &f);
+    return syms_of_addrs(unwind_syms(u, options), addrs, n->n, take, &f);
 }
 
 const struct frame_name *frame_names_at(const struct frame_names *n, uint64_t addr)

@@ -88,7 +88,7 @@ static int add_pointer(const struct variable *v, void *arg)
     return v->is_pointer && v->pointer ? frame_names_add(arg, v->pointer) : 0;
 }
 
-int btrow_pointers(struct target *t, const struct backtrace *b, bool raw_names, struct frame_names *ret)
+int btrow_pointers(struct unwinder *u, const struct backtrace *b, bool raw_names, struct frame_names *ret)
 {
     const struct sym_options options = {.raw_names = raw_names};
     for (size_t i = 0; i < b->n; i++)
@@ -96,6 +96,6 @@ int btrow_pointers(struct target *t, const struct backtrace *b, bool raw_names, 
             if (backtrace_variables(b, &b->traces[i], k, add_pointer, ret) < 0)
                 return -1;
     if (ret->n > 0)
-        (void)!frame_names_find(ret, t, &options);
+        (void)!frame_names_find(ret, u, &options);
     return 0;
 }

@@ -20,6 +20,6 @@ struct btrow {
 NODISCARD int btrow_put(const struct btrow *rows, const struct trace *trace);
 
 /** What the variables of all frames point to. Where that cannot be read the rows are as good without. */
-NODISCARD int btrow_pointers(struct target *t, const struct backtrace *b, bool raw_names, struct frame_names *ret);
+NODISCARD int btrow_pointers(struct unwinder *u, const struct backtrace *b, bool raw_names, struct frame_names *ret);
 
 #endif

@@ -247,6 +247,7 @@ int gosym_open_loaded(objfile_read_fn *read, void *arg, uint64_t base, struct go
 
 void gosym_close(struct gosym *g)
 {
+    free(g->pages);
     free(g);
 }
 

@@ -43,7 +43,7 @@ struct gosym {
     uint64_t moduledata;       // 0: there is none
     bool has_gofunc;           // was looked for
     uint64_t gofunc;           // what funcdata of 1.18 on are added to; 0: not known
-    struct gosym_page pages[GOSYM_PAGES];
+    struct gosym_page *pages;  // GOSYM_PAGES of them, once one was read: most files are no Go programs
 };
 
 /** Exactly N bytes at an address. -1 with EPROTO: they are not in the file, or not all in one segment. */

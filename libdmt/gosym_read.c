@@ -18,6 +18,8 @@ const struct gosym_load *gosym_load_of(const struct gosym *g, uint64_t addr)
 static const struct gosym_page *page_of(struct gosym *g, uint64_t place)
 {
     uint64_t number = place / GOSYM_PAGE;
+    if (!g->pages && !(g->pages = calloc(GOSYM_PAGES, sizeof *g->pages)))
+        return NULL;
     struct gosym_page *p = &g->pages[number % GOSYM_PAGES];
     if (p->number != number + 1) {
         p->number = number + 1;
@@ -43,6 +45,8 @@ int gosym_get(struct gosym *g, uint64_t addr, void *to, size_t n)
     for (size_t done = 0; done < n;) {
         const struct gosym_page *p = page_of(g, place + done);
         size_t at = (place + done) % GOSYM_PAGE;
+        if (!p)
+            return err_set(ENOMEM, "out of memory");
         if (at >= p->len)
             return err_set(EPROTO, "the tables of Go cannot be read");
         size_t part = p->len - at < n - done ? p->len - at : n - done;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { READ_AT_ONCE = 1 << 16 };
+enum { READ_AT_ONCE = 1 << 13 };
 
 // The kernel gives about a page a read, of whole lines; only a read of nothing is the end.
 static int read_all(int fd, struct buf *to)

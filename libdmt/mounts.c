@@ -32,8 +32,9 @@ static void read_text(struct mounts *m, unsigned i)
 {
     static const char *const names[] = {"mountinfo", "self/mountinfo", "1/mountinfo"};
     CLEANUP_CLOSE int fd = openat(i == 0 ? m->procdir : m->procfs, names[i], O_RDONLY | O_CLOEXEC);
-    for (char *room; fd >= 0 && m->text[i].len < MOUNTINFO_MAX && (room = buf_room(&m->text[i], 65536));) {
-        ssize_t got = io_read(fd, room, 65536);
+    enum { AT_ONCE = 1 << 13 }; // the kernel gives about a page a read
+    for (char *room; fd >= 0 && m->text[i].len < MOUNTINFO_MAX && (room = buf_room(&m->text[i], AT_ONCE));) {
+        ssize_t got = io_read(fd, room, AT_ONCE);
         if (got <= 0)
             break;
         m->text[i].len += (size_t)got;

@@ -49,27 +49,43 @@ static int next_question(struct buf *question, int *file)
     return 0;
 }
 
+static bool answered; // the parent waits no longer
+
 static _Noreturn void serve(const struct sandbox_job *job, pid_t parent)
 {
     struct buf question = {0};
     int file;
     bool locked = sandbox_lock(parent) == 0;
     while (next_question(&question, &file) == 0) {
+        answered = false;
         int done = locked ? job->work(question.data, question.len, file, job->arg) : -1;
         const char *text = done < 0 ? err_text() : "";
-        if (sandbox_send(SANDBOX_SOCKET, SANDBOX_DONE, done < 0 ? err_code() : 0, text, strlen(text), -1) < 0)
+        if (!answered &&
+            sandbox_send(SANDBOX_SOCKET, SANDBOX_DONE, done < 0 ? err_code() : 0, text, strlen(text), -1) < 0)
             break;
     }
     _exit(0);
 }
 
-int sandbox_answer(const struct buf *answer)
+static int send_answer(const struct buf *answer, enum sandbox_kind kind)
 {
     if (buf_ok(answer) < 0)
         return -1;
-    if (sandbox_send(SANDBOX_SOCKET, SANDBOX_ANSWER, 0, answer->data, answer->len, -1) < 0)
+    if (sandbox_send(SANDBOX_SOCKET, kind, 0, answer->data, answer->len, -1) < 0)
         return err_sys("cannot answer");
     return 0;
+}
+
+int sandbox_answer(const struct buf *answer)
+{
+    return send_answer(answer, SANDBOX_ANSWER);
+}
+
+int sandbox_answer_last(const struct buf *answer)
+{
+    int done = send_answer(answer, SANDBOX_LAST);
+    answered = done == 0;
+    return done;
 }
 
 int sandbox_want(const struct buf *request, int *ret)
@@ -274,7 +290,10 @@ static int ask(struct sandbox *s, const struct buf *question, int file,
             return -1;
         switch (head.kind) {
         case SANDBOX_ANSWER:
+        case SANDBOX_LAST:
             done = row(s->message.data, s->message.len, arg);
+            if (done == 0 && head.kind == SANDBOX_LAST)
+                return 0;
             break;
         case SANDBOX_WANT:
             done = grant(s);
@@ -304,7 +323,8 @@ int sandbox_ask(struct sandbox *s, const struct buf *question, int file,
         return -1;
     if (question->len > SANDBOX_MESSAGE_MAX)
         return err_set(EFBIG, "too much to ask at once");
-    s->bytes = 0;
+    if (!s->job.keeps)
+        s->bytes = 0;
     s->waited = 0;
     add_budget(s, file);
     s->started = nanoseconds(s->clock);

@@ -32,6 +32,7 @@ struct sandbox_job {
     /** In the parent: a file that the child asks for. -1: not granted, for the reason of the thread's error. */
     int (*open)(const char *request, size_t n, void *arg, int *ret);
     void *arg;
+    bool keeps;         // its files stay open from one question to the next: their size counts for all that follow
 };
 
 /**
@@ -60,6 +61,9 @@ bool sandbox_alive(const struct sandbox *s);
 
 /** -1: nobody listens any more. */
 NODISCARD int sandbox_answer(const struct buf *answer);
+
+/** The last one of a question: WORK has to return 0 then. */
+NODISCARD int sandbox_answer_last(const struct buf *answer);
 
 /** A descriptor of a further file, read-only. -1 with the parent's reason. */
 NODISCARD int sandbox_want(const struct buf *request, int *ret);

@@ -10,6 +10,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -42,20 +43,27 @@ static const unsigned refused[] = {
 #endif
 };
 
-// Its first argument is our socket; its protection has no PROT_EXEC; its last is AT_EMPTY_PATH; F_GETFD or F_GETFL.
-static const unsigned with_socket[] = {SYS_sendmsg, SYS_recvmsg};
-static const unsigned with_prot[] = {SYS_mmap, SYS_mprotect};
-
-enum { CALLS_MAX = 160 };
+enum { CALLS_MAX = 96, PROGRAM_MAX = 255 }; // a jump is a byte
 
 struct program {
-    struct sock_filter at[CALLS_MAX];
+    struct sock_filter at[PROGRAM_MAX];
     unsigned short n;
+};
+
+// What becomes of a call: instructions, each way through them ends in a return.
+struct rule {
+    unsigned call;
+    void (*put)(struct program *p);
+};
+
+struct rules {
+    struct rule at[CALLS_MAX]; // by number, of one number the first that was added
+    size_t n;
 };
 
 static void put(struct program *p, struct sock_filter f)
 {
-    if (p->n < CALLS_MAX)
+    if (p->n < PROGRAM_MAX)
         p->at[p->n] = f;
     p->n++;
 }
@@ -83,58 +91,111 @@ static size_t arg(int i)
            (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4);
 }
 
-static void always(struct program *p, const unsigned *calls, size_t n, uint32_t action)
+static void allow(struct program *p)
 {
-    for (size_t i = 0; i < n; i++) {
-        unless(p, calls[i], 1);
-        give(p, action);
-    }
+    give(p, SECCOMP_RET_ALLOW);
 }
 
-// CALL with argument I equal to VALUE is allowed, and else gets EPERM.
-static void only_with(struct program *p, unsigned call, int i, uint32_t value)
+static void refuse(struct program *p)
 {
-    unless(p, call, 4);
+    give(p, SECCOMP_RET_ERRNO | EPERM);
+}
+
+// Allowed with argument I equal to VALUE, and else refused.
+static void only_with(struct program *p, int i, uint32_t value)
+{
     load(p, arg(i));
     unless(p, value, 1);
-    give(p, SECCOMP_RET_ALLOW);
-    give(p, SECCOMP_RET_ERRNO | EPERM);
+    allow(p);
+    refuse(p);
+}
+
+static void on_socket(struct program *p)
+{
+    only_with(p, 0, SANDBOX_SOCKET);
+}
+
+static void of_descriptor(struct program *p)
+{
+    only_with(p, 3, AT_EMPTY_PATH);
+}
+
+static void not_executable(struct program *p)
+{
+    load(p, arg(2));
+    put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0));
+    allow(p);
+    give(p, SECCOMP_RET_KILL_PROCESS);
+}
+
+static void get_flags(struct program *p)
+{
+    load(p, arg(1));
+    put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_GETFD, 1, 0));
+    unless(p, F_GETFL, 1);
+    allow(p);
+    refuse(p);
+}
+
+static const struct rule conditional[] = {
+    {SYS_sendmsg, on_socket},       {SYS_recvmsg, on_socket},          {SYS_mmap, not_executable},
+    {SYS_mprotect, not_executable}, {SYS_newfstatat, of_descriptor},   {SYS_fcntl, get_flags},
+};
+
+static void add(struct rules *rules, unsigned call, void (*rule)(struct program *p))
+{
+    size_t i = 0;
+    while (i < rules->n && rules->at[i].call < call)
+        i++;
+    if ((i < rules->n && rules->at[i].call == call) || rules->n++ >= CALLS_MAX)
+        return;
+    memmove(&rules->at[i + 1], &rules->at[i], (rules->n - 1 - i) * sizeof rules->at[0]);
+    rules->at[i] = (struct rule){call, rule};
+}
+
+// Halved until few are left: the kernel goes through the filter for each number there is when it is set (seccomp.c,
+// seccomp_cache_prepare), and a list takes it longer than the rest of the lock.
+static void decide(struct program *p, const struct rule *rules, size_t n)
+{
+    enum { FEW = 3 };
+    const size_t half = n / 2, at = p->n;
+    if (n > FEW) {
+        put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, rules[half].call, 0, 0));
+        decide(p, rules, half);
+        if (p->n < PROGRAM_MAX)
+            p->at[at].jt = (uint8_t)(p->n - at - 1);
+        decide(p, rules + half, n - half);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t from = p->n;
+        unless(p, rules[i].call, 0);
+        rules[i].put(p);
+        if (p->n < PROGRAM_MAX)
+            p->at[from].jf = (uint8_t)(p->n - from - 1);
+    }
+    give(p, SECCOMP_RET_KILL_PROCESS);
 }
 
 int sandbox_lock_calls(void)
 {
-    const uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
     struct program p = {0};
+    struct rules rules = {0};
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
+        add(&rules, allowed[i], allow);
+    for (size_t i = 0; i < ARRAY_LEN(conditional); i++)
+        add(&rules, conditional[i].call, conditional[i].put);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        add(&rules, refused[i], refuse);
+    if (rules.n > CALLS_MAX)
+        return err_set(EIO, "too many rules for system calls");
     load(&p, offsetof(struct seccomp_data, arch));
     put(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0));
     give(&p, SECCOMP_RET_KILL_PROCESS);
     load(&p, offsetof(struct seccomp_data, nr));
-#ifdef __x86_64__
-    put(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1)); // x32
-    give(&p, SECCOMP_RET_KILL_PROCESS);
-#endif
-    always(&p, allowed, ARRAY_LEN(allowed), SECCOMP_RET_ALLOW);
-    for (size_t i = 0; i < ARRAY_LEN(with_socket); i++)
-        only_with(&p, with_socket[i], 0, SANDBOX_SOCKET);
-    for (size_t i = 0; i < ARRAY_LEN(with_prot); i++) {
-        unless(&p, with_prot[i], 4);
-        load(&p, arg(2));
-        put(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0));
-        give(&p, SECCOMP_RET_ALLOW);
-        give(&p, SECCOMP_RET_KILL_PROCESS);
-    }
-    only_with(&p, SYS_newfstatat, 3, AT_EMPTY_PATH);
-    unless(&p, SYS_fcntl, 5);
-    load(&p, arg(1));
-    put(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_GETFD, 1, 0));
-    unless(&p, F_GETFL, 1);
-    give(&p, SECCOMP_RET_ALLOW);
-    give(&p, refuse);
-    always(&p, refused, ARRAY_LEN(refused), refuse);
-    give(&p, SECCOMP_RET_KILL_PROCESS);
-
+    decide(&p, rules.at, rules.n); // x32 has numbers of its own
     const struct sock_fprog filter = {p.n, p.at};
-    if (p.n > CALLS_MAX)
+    if (p.n > PROGRAM_MAX)
         return err_set(EIO, "the filter of system calls is too long");
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0 ? err_sys("seccomp") : 0;
 }

@@ -8,7 +8,8 @@
 
 enum { SANDBOX_SOCKET = 3 }; // in the child
 
-enum sandbox_kind { SANDBOX_QUESTION = 1, SANDBOX_ANSWER, SANDBOX_WANT, SANDBOX_FILE, SANDBOX_DONE };
+// SANDBOX_LAST is an answer and SANDBOX_DONE.
+enum sandbox_kind { SANDBOX_QUESTION = 1, SANDBOX_ANSWER, SANDBOX_WANT, SANDBOX_FILE, SANDBOX_DONE, SANDBOX_LAST };
 
 /** The head of a packet. A message is one or more of them, `more` in all but the last. */
 struct sandbox_head {

@@ -21,6 +21,7 @@ int syms_open(struct target *t, int fd, const char *name, const struct sym_optio
     s->target = t;
     s->fd = fd;
     s->options = *options;
+    s->job = (struct sandbox_job){.parser = "ELF parser", .work = sym_work, .open = sym_grant, .arg = s};
     int done = 0;
     if (t) {
         done = sym_objects_read(s);
@@ -102,6 +103,7 @@ static void put_head(struct buf *q, const struct syms *s, const struct object *m
              (s->options.inlines ? SYM_INLINES : 0);
     packet_put_u8(q, (uint8_t)op);
     packet_put_u8(q, (uint8_t)flags);
+    packet_put_u32(q, (uint32_t)(m - s->objects));
     uint32_t n = 0;
     for (size_t i = m->first; i != SIZE_MAX && n < SYM_RANGES_MAX; i = s->ranges[i].next)
         n++;
@@ -115,20 +117,26 @@ static void put_head(struct buf *q, const struct syms *s, const struct object *m
     }
 }
 
+int sym_child(struct syms *s)
+{
+    if (s->box && sandbox_alive(s->box))
+        return 0;
+    sandbox_end(s->box);
+    s->box = NULL;
+    for (size_t i = 0; i < s->nobjects; i++)
+        s->objects[i].held = false;
+    s->children++;
+    return sandbox_start(&s->job, &s->box);
+}
+
 static int ask(struct asking *a, const struct buf *question)
 {
     struct syms *s = a->s;
     CLEANUP_CLOSE int file = -1;
-    if (sym_object_open(s, a->object, &file) < 0)
-        return err_wrap("cannot read the symbols of %s", a->object->path);
-    if (s->box && !sandbox_alive(s->box)) {
-        sandbox_end(s->box);
-        s->box = NULL;
-    }
-    const struct sandbox_job job = {"ELF parser", sym_work, sym_grant, s};
-    if (!s->box && sandbox_start(&job, &s->box) < 0)
+    if (sym_child(s) < 0)
         return -1;
-    s->asked = a->object;
+    if (!a->object->held && sym_object_open(s, a->object, &file) < 0)
+        return err_wrap("cannot read the symbols of %s", a->object->path);
     sandbox_about(s->box, s->target ? a->object->path : "");
     int done = sandbox_ask(s->box, question, file, take_rows, a);
     if (done < 0 && sandbox_alive(s->box) && s->target)

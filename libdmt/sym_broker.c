@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The broker: which further files the child may have. Debug files alone, found by the build-id or the link of the
-// object that is asked about; the child proves that they fit, here they are ELF files and regular ones.
+// The broker: which further files the child may have. Debug files alone, found by the build-id or the link of an
+// object; the child proves that they fit, here they are ELF files and regular ones.
 #include "err.h"
 #include "io.h"
 #include "objfile.h"
@@ -71,28 +71,29 @@ static int grant_build_id(struct syms *s, const char *hex, size_t n, int *ret)
 }
 
 // The directory of the object, for a plain file one that does not depend on ours.
-static int put_directory(struct syms *s, struct buf *dir)
+static int put_directory(struct syms *s, const struct object *m, struct buf *dir)
 {
-    const char *path = s->asked->path;
+    const char *path = m->path;
     CLEANUP_FREE char *whole = s->target ? NULL : realpath(path, NULL);
     if (whole)
         path = whole;
     else if (s->target)
         path = target_own_path(s->target, path);
     const char *slash = strrchr(path, '/');
-    if (!slash || s->asked->vdso)
+    if (!slash || m->vdso)
         return err_set(ENOENT, "it has no directory");
     buf_add(dir, path, (size_t)(slash - path));
     return 0;
 }
 
 // Where gdb and elfutils look too.
-static int grant_link(struct syms *s, uint8_t place, const char *name, int *ret)
+static int grant_link(struct syms *s, uint32_t object, uint8_t place, const char *name, int *ret)
 {
     CLEANUP_BUF struct buf dir = {0}, path = {0};
-    if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || place > 2)
+    if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || place > 2 ||
+        object >= s->nobjects)
         return err_set(EACCES, "not a name of a debug file");
-    if (put_directory(s, &dir) < 0)
+    if (put_directory(s, &s->objects[object], &dir) < 0)
         return -1;
     buf_printf(&path, "%s%s/%s%s", place == 2 ? "/usr/lib/debug" : "", buf_cstr(&dir), place == 1 ? ".debug/" : "",
                name);
@@ -103,12 +104,14 @@ int sym_grant(const char *request, size_t n, void *arg, int *ret)
 {
     CLEANUP_BUF struct buf text = {0};
     struct packet p = packet_of(request, n);
-    uint8_t kind = packet_u8(&p), place = kind == SYM_WANT_LINK ? packet_u8(&p) : 0;
+    uint8_t kind = packet_u8(&p);
+    uint32_t object = kind == SYM_WANT_LINK ? packet_u32(&p) : 0;
+    uint8_t place = kind == SYM_WANT_LINK ? packet_u8(&p) : 0;
     buf_add(&text, p.at, p.left);
     const char *name = buf_cstr(&text);
     if (p.bad || strlen(name) != p.left)
         return err_set(EACCES, "a bad request");
     if (kind == SYM_WANT_BUILD_ID)
         return grant_build_id(arg, name, p.left, ret);
-    return kind == SYM_WANT_LINK ? grant_link(arg, place, name, ret) : err_set(EACCES, "a bad request");
+    return kind == SYM_WANT_LINK ? grant_link(arg, object, place, name, ret) : err_set(EACCES, "a bad request");
 }

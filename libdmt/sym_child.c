@@ -105,44 +105,63 @@ static int do_line(struct answers *a, struct packet *p)
     return a->lines ? lines_each(a->lines, file, line, one_line, a) : go_lines_each(a->image, file, line, one_line, a);
 }
 
-static int answer(struct image *m, uint8_t op, uint8_t flags, struct packet *p)
+struct question {
+    uint8_t op, flags;
+    const struct mapped *ranges;
+    size_t nranges;
+};
+
+static int answer(struct image *m, const struct question *q, struct packet *rest)
 {
-    struct answers a = {.image = m, .flags = flags};
-    if ((flags & (SYM_LINES | SYM_INLINES)) || op == SYM_LINE)
-        (void)!lines_open(m, &a.lines); // without them the rest is still true
-    int done = op == SYM_LINE ? 0 : image_symtabs(m);
+    struct answers a = {.image = m, .flags = q->flags};
+    if (!(q->flags & SYM_LOADED))
+        m->nbiases = 1;
+    else if (m->nbiases == 0)
+        image_place(m, q->ranges, q->nranges);
+    if ((q->flags & (SYM_LINES | SYM_INLINES)) || q->op == SYM_LINE)
+        a.lines = image_lines(m); // without them the rest is still true
+    int done = q->op == SYM_LINE ? 0 : image_symtabs(m);
     if (done == 0)
-        done = op == SYM_ADDRS  ? do_addrs(&a, p)
-               : op == SYM_NAME ? do_name(&a, p)
-               : op == SYM_EACH ? do_symbols(&a, NULL)
-               : op == SYM_LINE ? do_line(&a, p)
-                                : err_set(EPROTO, "a bad question");
+        done = q->op == SYM_ADDRS  ? do_addrs(&a, rest)
+               : q->op == SYM_NAME ? do_name(&a, rest)
+               : q->op == SYM_EACH ? do_symbols(&a, NULL)
+               : q->op == SYM_LINE ? do_line(&a, rest)
+                                   : err_set(EPROTO, "a bad question");
     if (done == 0)
-        done = answer_flush(&a);
-    lines_close(a.lines);
+        done = a.rows.failed || a.rows.len > 0 ? sandbox_answer_last(&a.rows) : 0;
     buf_fini(&a.rows);
     return done;
+}
+
+// Of a file that came with the question, and goes with it.
+static int answer_once(int fd, uint32_t object, const struct question *q, struct packet *rest)
+{
+    struct image m;
+    int done = image_open(fd, object, &m);
+    if (done == 0)
+        done = answer(&m, q, rest);
+    image_close(&m);
+    return done;
+}
+
+int sym_work_kept(const char *question, size_t n, int file, struct image *(*kept)(uint32_t object))
+{
+    CLEANUP_CLOSE int fd = file;
+    CLEANUP_FREE struct mapped *at = NULL;
+    struct packet p = packet_of(question, n);
+    struct question q = {.op = packet_u8(&p), .flags = packet_u8(&p)};
+    uint32_t object = packet_u32(&p);
+    if (read_ranges(&p, &at, &q.nranges) < 0)
+        return -1;
+    q.ranges = at;
+    if (fd >= 0 || !kept)
+        return answer_once(fd, object, &q, &p);
+    struct image *m = kept(object);
+    return m ? answer(m, &q, &p) : -1;
 }
 
 int sym_work(const char *question, size_t n, int file, void *arg)
 {
     (void)arg;
-    CLEANUP_CLOSE int fd = file;
-    CLEANUP_FREE struct mapped *at = NULL;
-    size_t count;
-    struct packet p = packet_of(question, n);
-    uint8_t op = packet_u8(&p), flags = packet_u8(&p);
-    struct image m;
-    if (read_ranges(&p, &at, &count) < 0)
-        return -1;
-    int done = image_open(fd, &m);
-    if (done == 0) {
-        if (flags & SYM_LOADED)
-            image_place(&m, at, count);
-        else
-            m.nbiases = 1;
-        done = answer(&m, op, flags, &p);
-    }
-    image_close(&m);
-    return done;
+    return sym_work_kept(question, n, file, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to the child of sym: an ELF file as libelf shows it, its symbol tables, its lines. All of this runs
-// locked in (sandbox.h): a crash here is an error there.
+// Private to the child of sym and unwind: an ELF file as libelf shows it, its symbol tables, its lines. All of this
+// runs locked in (sandbox.h): a crash here is an error there.
 #ifndef DMT_SYM_CHILD_H
 #define DMT_SYM_CHILD_H
 
@@ -10,6 +10,12 @@
 #include <elfutils/libdw.h>
 #include <gelf.h>
 #include <string.h>
+
+// Bytes of a stranger.
+struct bytes {
+    const uint8_t *at;
+    size_t n;
+};
 
 struct load {
     uint64_t offset, vaddr, filesz, memsz;
@@ -40,9 +46,12 @@ struct extra {
     bool tried;
 };
 
+/** What was read of a file stays until it is closed. */
 struct image {
-    int fd;
+    int fd;                   // -1: closed, libelf has mapped it or read it whole
+    uint32_t object;          // for requests
     Elf *elf;
+    struct bytes raw;         // the file
     GElf_Ehdr ehdr;
     struct load *loads;
     size_t nloads;
@@ -50,7 +59,10 @@ struct image {
     size_t nbiases;
     struct symtab tabs[2];
     size_t ntabs;
+    bool tabs_tried;
     bool has_symtab;          // one of them is a .symtab
+    bool lines_tried;
+    struct lines *lines;      // once image_lines has looked
     struct extra debug, alt;
     struct gosym *go;         // Go's tables, once image_go has looked
     bool go_tried;
@@ -63,8 +75,15 @@ struct mapped {
     bool exec;
 };
 
-NODISCARD int image_open(int fd, struct image *ret);
+/** Of FD, which stays the caller's. To be closed also when it fails. */
+NODISCARD int image_open(int fd, uint32_t object, struct image *ret);
 void image_close(struct image *m);
+
+/** Lets the image do without its descriptor: a process may have few. */
+void image_close_fd(struct image *m);
+
+/** A descriptor of its file: the caller's. -1: none. */
+int image_fd(const struct image *m);
 
 /** Where it is mapped: fills biases. */
 void image_place(struct image *m, const struct mapped *at, size_t n);
@@ -90,6 +109,7 @@ NODISCARD int symtab_open(Elf *elf, uint32_t type, struct symtab *ret);
 /** The table that PT_DYNAMIC leads to: of a file without section headers. */
 bool symtab_of_dynamic(const struct image *m, struct symtab *ret);
 void symtab_close(struct symtab *t);
+
 // Inline: a pass over a table is nothing but these.
 static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, uint32_t *shndx)
 {
@@ -103,6 +123,20 @@ static inline void symtab_at(const struct symtab *t, size_t i, GElf_Sym *ret, ui
     *shndx = ret->st_shndx;
     if (ret->st_shndx == SHN_XINDEX && t->xndx)
         memcpy(shndx, (const char *)t->xndx + i * sizeof *shndx, sizeof *shndx);
+}
+
+static inline void symtab_extent(const struct symtab *t, size_t i, uint64_t *value, uint64_t *size)
+{
+    if (t->is64) {
+        const char *at = (const char *)t->syms + i * sizeof(Elf64_Sym);
+        memcpy(value, at + offsetof(Elf64_Sym, st_value), sizeof *value);
+        memcpy(size, at + offsetof(Elf64_Sym, st_size), sizeof *size);
+    } else {
+        Elf32_Sym s;
+        memcpy(&s, (const char *)t->syms + i * sizeof s, sizeof s);
+        *value = s.st_value;
+        *size = s.st_size;
+    }
 }
 
 static inline const char *symtab_name(const struct symtab *t, const GElf_Sym *sym)
@@ -139,8 +173,8 @@ bool name_matches(const struct name_query *q, const char *name);
 
 struct lines;
 
-/** -1 with ENOENT: the image has no lines, and no debug file for it has. */
-NODISCARD int lines_open(struct image *m, struct lines **ret);
+/** NULL: the image has no lines, and no debug file for it has. */
+struct lines *image_lines(struct image *m);
 void lines_close(struct lines *l);
 /** Of VADDR; in an object file, of the section SHNDX. */
 bool lines_of(struct lines *l, uint64_t vaddr, uint32_t shndx, const char **file, unsigned *line);

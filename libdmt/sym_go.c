@@ -7,11 +7,23 @@
 
 #include <errno.h>
 
+static int read_bytes(void *arg, uint64_t at, void *to, size_t n, size_t *got)
+{
+    const struct bytes *b = arg;
+    *got = at < b->n ? b->n - (size_t)at : 0;
+    if (*got == 0 && n > 0)
+        return err_set(EIO, "behind its end");
+    if (*got > n)
+        *got = n;
+    memcpy(to, b->at + at, *got);
+    return 0;
+}
+
 struct gosym *image_go(struct image *m)
 {
     if (!m->go_tried) {
         m->go_tried = true;
-        if (m->ehdr.e_type != ET_REL && gosym_open(objfile_read_fd, &m->fd, &m->go) < 0)
+        if (m->ehdr.e_type != ET_REL && gosym_open(read_bytes, &m->raw, &m->go) < 0)
             m->go = NULL; // none, or none that can be read: the rest is still true
     }
     return m->go;

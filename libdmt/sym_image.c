@@ -25,16 +25,37 @@ static int read_loads(struct image *m)
     return 0;
 }
 
-int image_open(int fd, struct image *ret)
+int image_open(int fd, uint32_t object, struct image *ret)
 {
-    *ret = (struct image){.fd = fd, .debug.fd = -1, .alt.fd = -1};
+    *ret = (struct image){.fd = fd, .object = object, .debug.fd = -1, .alt.fd = -1};
     (void)elf_version(EV_CURRENT);
     ret->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
     if (!ret->elf)
         return err_set(ENOEXEC, "not an ELF file (%s)", elf_errmsg(-1));
     if (elf_kind(ret->elf) != ELF_K_ELF || !gelf_getehdr(ret->elf, &ret->ehdr))
         return err_set(ENOEXEC, "not an ELF file");
+    ret->raw.at = (const uint8_t *)elf_rawfile(ret->elf, &ret->raw.n);
+    if (!ret->raw.at)
+        ret->raw.n = 0;
     return read_loads(ret);
+}
+
+void image_close_fd(struct image *m)
+{
+    (void)elf_cntl(m->elf, ELF_C_FDREAD);
+    (void)elf_cntl(m->elf, ELF_C_FDDONE);
+    m->fd = -1;
+}
+
+int image_fd(const struct image *m)
+{
+    CLEANUP_BUF struct buf request = {0};
+    int fd;
+    if (m->fd >= 0)
+        return dup(m->fd);
+    packet_put_u8(&request, SYM_WANT_FILE);
+    packet_put_u32(&request, m->object);
+    return sandbox_want(&request, &fd) < 0 ? -1 : fd;
 }
 
 static void close_extra(struct extra *e)
@@ -49,6 +70,7 @@ void image_close(struct image *m)
 {
     for (size_t i = 0; i < m->ntabs; i++)
         symtab_close(&m->tabs[i]);
+    lines_close(m->lines);
     image_go_close(m);
     image_mini_close(m);
     close_extra(&m->alt);
@@ -228,6 +250,7 @@ static bool open_by_link(struct image *m, const void *id, ssize_t n)
     for (uint8_t place = 0; place < 3; place++) {
         CLEANUP_BUF struct buf request = {0};
         buf_byte(&request, SYM_WANT_LINK);
+        packet_put_u32(&request, m->object);
         packet_put_u8(&request, place);
         buf_str(&request, name);
         if (request.len < SANDBOX_REQUEST_MAX && open_extra(&m->debug, &request) &&

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to sym: what its two ends say to each other, and the objects of a target.
+// Private to sym and to who shares its child (unwind): what the two ends say to each other, and the objects of a
+// target.
 #ifndef DMT_SYM_IMPL_H
 #define DMT_SYM_IMPL_H
 
 #include "sandbox.h"
 #include "sym.h"
 
-// A question is about one object, whose file comes with it:
-//     u8 op, u8 flags, u32 count, for each range of the object: u64 start, end, offset, u8 executable
+// A question is about one object, whose file comes with it unless the child keeps it:
+//     u8 op, u8 flags, u32 object, u32 count, for each range of the object: u64 start, end, offset, u8 executable
 //     SYM_ADDRS: u32 count, u64 addresses, ascending    SYM_NAME: str    SYM_LINE: u32 line, str file
 // An answer is rows: u32 index of the address, and those of struct symbol that sym_row_get reads.
 enum sym_op { SYM_ADDRS = 1, SYM_NAME, SYM_EACH, SYM_LINE };
@@ -20,10 +21,11 @@ enum {
     SYM_INLINES = 1 << 4,   // SYM_ADDRS: before the row of an address those of what is inlined there
 };
 
-// A request for a file: a letter and a text.
+// A request for a file: a letter, and
 enum {
-    SYM_WANT_BUILD_ID = 'B', // lower case hexadecimal: its debug file
-    SYM_WANT_LINK = 'L',     // u8 number of the place, name of .gnu_debuglink
+    SYM_WANT_FILE = 'F',     // u32 object: its file
+    SYM_WANT_BUILD_ID = 'B', // build-id, lower case hexadecimal: the debug file
+    SYM_WANT_LINK = 'L',     // u32 object, u8 number of the place, name of .gnu_debuglink: the debug file
 };
 
 enum {
@@ -40,6 +42,10 @@ NODISCARD int sym_row_get(struct packet *p, uint32_t *index, struct symbol *ret)
 /** The child's side: see struct sandbox_job. */
 int sym_work(const char *question, size_t n, int file, void *arg);
 
+/** sym_work of a child that keeps files: what KEPT has of an object is looked at where no file came. */
+struct image;
+int sym_work_kept(const char *question, size_t n, int file, struct image *(*kept)(uint32_t object));
+
 // --- the parent's objects ----------------------------------------------------------
 
 /** A file that is mapped, or the one plain file. */
@@ -48,6 +54,7 @@ struct object {
     size_t first;           // its first range; the next of it is range.next
     enum { OBJECT_UNKNOWN, OBJECT_ELF, OBJECT_OTHER } is;
     bool vdso;
+    bool held;              // the child keeps its file
 };
 
 struct range {
@@ -60,14 +67,18 @@ struct syms {
     int fd;
     bool owns_fd;
     struct sym_options options;
-    struct sandbox *box;
+    struct sandbox_job job; // of the child: sym's own, or what shares it
+    struct sandbox *box;    // NULL: not started
+    unsigned children;      // that were started
     struct object *objects; // in the order of the dynamic linker
     size_t nobjects, objects_cap;
     struct range *ranges;   // those of files, by address
     size_t nranges, ranges_cap;
     bool ordered;
-    const struct object *asked; // for the broker
 };
+
+/** Starts the child, where there is none or it is dead. */
+NODISCARD int sym_child(struct syms *s);
 
 /** Fills objects and ranges of s->target. */
 NODISCARD int sym_objects_read(struct syms *s);

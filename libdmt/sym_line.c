@@ -58,7 +58,7 @@ static Dwarf *lay_out(const struct image *m, struct lines *l)
 {
     enum { BASE = 0x10000 };
     Dwarf_Addr bias;
-    int fd = (l->dwfl = image_dwfl()) ? dup(m->fd) : -1;
+    int fd = (l->dwfl = image_dwfl()) ? image_fd(m) : -1;
     if (fd < 0)
         return NULL;
     dwfl_report_begin(l->dwfl);
@@ -68,24 +68,30 @@ static Dwarf *lay_out(const struct image *m, struct lines *l)
     return l->laid ? dwfl_module_getdwarf(mod, &bias) : NULL;
 }
 
-int lines_open(struct image *m, struct lines **ret)
+static struct lines *open_lines(struct image *m)
 {
     bool object = m->ehdr.e_type == ET_REL;
     Elf *elf = object || has_lines(m->elf) ? m->elf : image_debug(m);
-    if (!elf || !has_lines(elf))
-        return err_set(ENOENT, "no debug information");
-    struct lines *l = calloc(1, sizeof *l);
+    struct lines *l = elf && has_lines(elf) ? calloc(1, sizeof *l) : NULL;
     if (!l)
-        return err_set(ENOMEM, "out of memory");
+        return NULL;
     l->dw = object ? lay_out(m, l) : dwarf_begin_elf(elf, DWARF_C_READ, NULL);
     if (!l->dw) {
         lines_close(l);
-        return err_set(ENOENT, "no debug information");
+        return NULL;
     }
     if (!object)
         set_alt(m, l);
-    *ret = l;
-    return 0;
+    return l;
+}
+
+struct lines *image_lines(struct image *m)
+{
+    if (!m->lines_tried) {
+        m->lines_tried = true;
+        m->lines = open_lines(m);
+    }
+    return m->lines;
 }
 
 void lines_close(struct lines *l)

@@ -134,21 +134,46 @@ static inline bool is_place(const struct candidate *c)
            c->sym.st_shndx != SHN_COMMON && (c->sym.st_shndx != SHN_ABS || c->sym.st_size > 0);
 }
 
-// The symbols that contain an address. Most contain none: one branch that is seldom taken is what they cost.
+// The pages that addresses are on, modulo PAGES. Nearly all symbols are on others: one look is cheaper than a search.
+enum { PAGE = 4096, PAGES = 4096 };
+
+struct pages {
+    uint64_t bits[PAGES / 64];
+};
+
+static inline void pages_add(struct pages *p, uint64_t addr)
+{
+    p->bits[addr / PAGE % PAGES / 64] |= 1ULL << addr / PAGE % 64;
+}
+
+static inline bool pages_have(const struct pages *p, uint64_t addr)
+{
+    return p->bits[addr / PAGE % PAGES / 64] >> addr / PAGE % 64 & 1;
+}
+
+// The symbols that contain an address. Most contain none: of those no more is looked at than where they are.
 static void scan_sized(const struct image *m, const struct symtab *t, const struct asked *at, size_t n, uint64_t bias,
                        const size_t *section, struct found *found)
 {
     const uint64_t lowest = at[0].addr - bias, highest = at[n - 1].addr - bias;
     struct candidate c = {.tab = t};
+    struct pages pages = {0};
+    for (size_t i = 0; i < n; i++)
+        pages_add(&pages, at[i].addr - bias);
     for (size_t i = 1; i < t->n; i++) {
+        uint64_t v, size;
+        symtab_extent(t, i, &v, &size);
+        const uint64_t last = v + size - 1;
+        if (!((v <= highest) & (last >= lowest) & (last >= v) & (size > 0)))
+            continue;
+        if (size <= PAGE && !pages_have(&pages, v) && !pages_have(&pages, last))
+            continue;
+        size_t k = first_at(at, n, bias, v);
+        if (k == n || at[k].addr - bias > last)
+            continue;
         symtab_at(t, i, &c.sym, &c.shndx);
-        uint64_t v = c.sym.st_value, last = v + c.sym.st_size - 1;
-        if (!((v <= highest) & (last >= lowest) & (last >= v) & (c.sym.st_size > 0)) || !is_place(&c))
-            continue;
         c.name = symtab_name(t, &c.sym);
-        if (!c.name[0])
-            continue;
-        for (size_t k = first_at(at, n, bias, v); k < n && at[k].addr - bias <= last; k++)
+        for (bool named = is_place(&c) && c.name[0]; named && k < n && at[k].addr - bias <= last; k++)
             if (m->ehdr.e_type != ET_REL || section[k] == c.shndx)
                 offer(&found[k].best, &c);
     }

@@ -82,6 +82,9 @@ static bool add_table(struct image *m, Elf *elf, uint32_t type)
 
 int image_symtabs(struct image *m)
 {
+    if (m->tabs_tried)
+        return 0;
+    m->tabs_tried = true;
     m->has_symtab = add_table(m, m->elf, SHT_SYMTAB) ||
                     (m->ehdr.e_type != ET_REL && add_table(m, image_debug(m), SHT_SYMTAB));
     if (m->has_symtab)
@@ -163,7 +166,7 @@ Elf *image_mini(struct image *m)
     GElf_Shdr s;
     if (m->dwfl || !image_section(m->elf, ".gnu_debugdata", &s) || !(m->dwfl = image_dwfl()))
         return NULL;
-    int fd = dup(m->fd);
+    int fd = image_fd(m);
     dwfl_report_begin(m->dwfl);
     Dwfl_Module *mod = fd < 0 ? NULL : dwfl_report_elf(m->dwfl, "module", "module", fd, 0, false);
     (void)dwfl_report_end(m->dwfl, NULL, NULL);

@@ -3,15 +3,12 @@
 // The parent's side: what the child may know of the target, the questions, and what comes back. Many stacks are one
 // question; one that breaks the child is found by asking again, one by one.
 #include "err.h"
-#include "io.h"
-#include "sym_impl.h"
 #include "unwind_impl.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 
 const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live"};
 
@@ -22,10 +19,11 @@ struct waiting {
 
 struct unwinder {
     struct target *target;
-    struct syms *objects;  // its files, and who opens them
-    struct sandbox *box;
-    struct buf maps;       // the question that begins
-    struct buf stacks;     // a question about all that wait
+    struct syms *objects;  // its files, and the child
+    unsigned told;         // which child knows of them, of those that were started
+    struct buf maps;       // what a child is told first
+    struct buf stacks;     // a question about all that wait; its beginning is as long as
+    size_t head;
     struct waiting *waiting;
     size_t n, cap;
     size_t left;           // to be answered: the first of them
@@ -83,6 +81,8 @@ static int put_maps(struct unwinder *u, const struct maps *maps)
     return 0;
 }
 
+// --- its beginning ---------------------------------------------------------------
+
 int unwind_open(struct target *t, struct unwinder **ret)
 {
     const struct sym_options options = {0};
@@ -95,13 +95,26 @@ int unwind_open(struct target *t, struct unwinder **ret)
         unwind_close(u);
         return -1;
     }
+    u->objects->job.work = unwind_work;
+    u->objects->job.open = unwind_grant;
+    u->objects->job.keeps = true;
+    // Now, while we have little memory that it would have too; it makes itself ready while stacks are copied.
+    if (sym_child(u->objects) < 0) {
+        unwind_close(u);
+        return -1;
+    }
     *ret = u;
     return 0;
 }
 
+struct syms *unwind_syms(struct unwinder *u, const struct sym_options *options)
+{
+    u->objects->options = *options;
+    return u->objects;
+}
+
 void unwind_close(struct unwinder *u)
 {
-    sandbox_end(u->box);
     if (u->objects)
         syms_close(u->objects);
     buf_fini(&u->maps);
@@ -109,58 +122,6 @@ void unwind_close(struct unwinder *u)
     free(u->waiting);
     free(u->frames);
     free(u);
-}
-
-// --- what the child may have -----------------------------------------------------
-
-static int grant_file(struct unwinder *u, uint32_t object, int *ret)
-{
-    if (object >= u->objects->nobjects)
-        return err_set(EACCES, "no such file");
-    u->objects->asked = &u->objects->objects[object];
-    sandbox_about(u->box, u->objects->asked->path);
-    return sym_object_open(u->objects, u->objects->asked, ret);
-}
-
-// Code that has no file: of a compiler that runs in the target; or data of variables.
-static int grant_memory(struct unwinder *u, uint64_t addr, bool data, int *ret)
-{
-    const size_t most = data ? UNWIND_PAGE : UNWIND_PIECE;
-    const struct maps *maps;
-    size_t got = 0;
-    if (target_maps(u->target, &maps) < 0)
-        return -1;
-    const struct mapping *m = maps_find(maps, addr);
-    if (!data && (!m || !(m->perms & MAP_EXEC)))
-        return err_set(EACCES, "no code");
-    size_t n = !data && m->end - addr < most ? (size_t)(m->end - addr) : most;
-    CLEANUP_FREE char *bytes = malloc(n);
-    if (!bytes)
-        return err_set(ENOMEM, "out of memory");
-    if (target_read(u->target, addr, bytes, n, &got) < 0)
-        return -1;
-    CLEANUP_CLOSE int fd = memfd_create("code", MFD_CLOEXEC);
-    if (fd < 0)
-        return err_sys("cannot copy it");
-    if (io_write(fd, bytes, got) < 0)
-        return -1;
-    *ret = fd;
-    fd = -1;
-    return 0;
-}
-
-static int grant(const char *request, size_t n, void *arg, int *ret)
-{
-    struct unwinder *u = arg;
-    struct packet p = packet_of(request, n);
-    uint8_t kind = packet_u8(&p);
-    if (kind != UNWIND_WANT_FILE && kind != UNWIND_WANT_MEMORY && kind != UNWIND_WANT_DATA)
-        return u->objects->asked ? sym_grant(request, n, u->objects, ret) : err_set(EACCES, "a bad request");
-    uint64_t number = kind == UNWIND_WANT_FILE ? packet_u32(&p) : packet_u64(&p);
-    if (p.bad || p.left > 0)
-        return err_set(EACCES, "a bad request");
-    return kind == UNWIND_WANT_FILE ? grant_file(u, (uint32_t)number, ret)
-                                    : grant_memory(u, number, kind == UNWIND_WANT_DATA, ret);
 }
 
 static int no_row(const char *answer, size_t n, void *arg)
@@ -171,22 +132,30 @@ static int no_row(const char *answer, size_t n, void *arg)
     return err_set(EIO, "the unwinder answered nonsense");
 }
 
-static int start(struct unwinder *u)
+// It has been started, and has died.
+static bool is_dead(const struct unwinder *u)
 {
-    const struct sandbox_job job = {"unwinder", unwind_work, grant, u};
-    if (u->box && sandbox_alive(u->box))
-        return 0;
-    sandbox_end(u->box);
-    u->box = NULL;
-    if (sandbox_start(&job, &u->box) < 0)
-        return -1;
-    return sandbox_ask(u->box, &u->maps, -1, no_row, NULL);
+    return u->objects->box && !sandbox_alive(u->objects->box);
+}
+
+// What the child does not know yet.
+static void put_news(const struct unwinder *u, struct buf *question)
+{
+    if (!u->objects->box || is_dead(u) || u->told != u->objects->children)
+        buf_add(question, u->maps.data, u->maps.len);
+}
+
+static int ask_child(struct unwinder *u, const struct buf *question, int (*row)(const char *, size_t, void *))
+{
+    u->told = u->objects->children;
+    return sandbox_ask(u->objects->box, question, -1, row, u);
 }
 
 // --- stacks ----------------------------------------------------------------------
 
-static void put_head(struct buf *question, size_t max, size_t n)
+static void put_head(const struct unwinder *u, struct buf *question, size_t max, size_t n)
 {
+    put_news(u, question);
     packet_put_u8(question, UNWIND_STACKS);
     packet_put_u32(question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
     packet_put_u32(question, (uint32_t)n);
@@ -199,8 +168,10 @@ int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)
         return -1;
     u->waiting = grown;
     struct buf *b = &u->stacks;
-    if (b->len == 0)
-        put_head(b, 0, 0);
+    if (b->len == 0) {
+        put_head(u, b, 0, 0);
+        u->head = b->len;
+    }
     const size_t at = b->len;
     packet_put_u32(b, index);
     packet_put_u32(b, reg_dwarf_count);
@@ -281,18 +252,19 @@ static int ask(struct unwinder *u, size_t max, size_t from, size_t n)
 {
     CLEANUP_BUF struct buf part = {0};
     struct buf *question = &part;
-    put_head(&part, max, n);
+    const struct waiting *first = &u->waiting[from], *last = &u->waiting[from + n - 1];
+    if (sym_child(u->objects) < 0)
+        return -1;
+    put_head(u, &part, max, n);
     if (buf_ok(&part) < 0)
         return -1;
-    if (n == u->n) {
-        memcpy(u->stacks.data, part.data, part.len); // it begins with one
+    if (n == u->n && part.len == u->head) {
+        memcpy(u->stacks.data, part.data, part.len);
         question = &u->stacks;
     } else {
-        buf_add(&part, u->stacks.data + u->waiting[from].at, u->waiting[from].size);
+        buf_add(&part, u->stacks.data + first->at, last->at + last->size - first->at);
     }
-    if (buf_ok(question) < 0 || start(u) < 0)
-        return -1;
-    int done = sandbox_ask(u->box, question, -1, take_stacks, u);
+    int done = ask_child(u, question, take_stacks);
     if (done == 0 && u->left != from + n)
         return no_row(NULL, 0, NULL);
     return done;
@@ -303,7 +275,7 @@ static int ask_alone(struct unwinder *u, size_t max)
 {
     size_t i = u->left;
     int done = ask(u, max, i, 1);
-    if (done >= 0 || u->failed || !u->box || sandbox_alive(u->box))
+    if (done >= 0 || u->failed || !is_dead(u))
         return done;
     if (u->left > i)
         return 0; // it broke when it had answered
@@ -353,6 +325,9 @@ static int take_variables(const char *answer, size_t size, void *arg)
 static int ask_variables(struct unwinder *u, size_t max, const struct waiting *w)
 {
     CLEANUP_BUF struct buf question = {0};
+    if (sym_child(u->objects) < 0)
+        return -1;
+    put_news(u, &question);
     packet_put_u8(&question, UNWIND_LOCALS);
     packet_put_u32(&question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
     packet_put_u32(&question, (uint32_t)u->next_frame);
@@ -362,9 +337,7 @@ static int ask_variables(struct unwinder *u, size_t max, const struct waiting *w
         packet_put_u32(&question, u->refused[i]);
     buf_add(&question, u->stacks.data + w->at, w->size);
     u->begun = UNWIND_NO_OBJECT;
-    if (start(u) < 0)
-        return -1;
-    return sandbox_ask(u->box, &question, -1, take_variables, u);
+    return ask_child(u, &question, take_variables);
 }
 
 // A file that breaks the child is left out from then on. What remains when that was in vain has the reason.
@@ -377,7 +350,7 @@ static int run_variables(struct unwinder *u, size_t max)
         u->next_frame = 0;
         while (u->nrefused < BREAKS_MAX) {
             done = ask_variables(u, max, &u->waiting[i]);
-            if (done >= 0 || u->failed || !u->box || sandbox_alive(u->box))
+            if (done >= 0 || u->failed || !is_dead(u))
                 break;
             u->refused[u->nrefused++] = u->begun;
         }
@@ -396,7 +369,7 @@ int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *s
     u->left = 0;
     u->failed = false;
     int done = u->n > 0 ? ask(u, max, 0, u->n) : 0;
-    if (done < 0 && !u->failed && u->box && !sandbox_alive(u->box))
+    if (done < 0 && !u->failed && is_dead(u))
         for (done = 0; done == 0 && u->left < u->n;)
             done = ask_alone(u, max);
     if (done == 0 && u->variables_fn)

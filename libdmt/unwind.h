@@ -67,13 +67,16 @@ NODISCARD int unwind_add(struct unwinder *u, const struct stack *s, uint32_t ind
 
 /** Bytes that are kept: not to grow beyond UNWIND_KEEP. */
 size_t unwind_kept(const struct unwinder *u);
-enum { UNWIND_KEEP = 512 << 10 };
+enum { UNWIND_KEEP = 64 << 10 };
 
 /**
  * Calls FN for each stack that was added, in order, at most MAX frames of each. A stack that breaks the child is
  * UNWIND_BROKEN. Stops when FN returns other than 0, and returns that. -1: there is no child.
  */
 NODISCARD int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *stack, void *arg), void *arg);
+
+/** The symbols of the target, from the same child: for addresses alone. The unwinder's. */
+struct syms *unwind_syms(struct unwinder *u, const struct sym_options *options);
 
 /** The variables of a frame. */
 struct frame_variables {

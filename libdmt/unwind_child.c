@@ -66,7 +66,7 @@ static int do_stacks(struct packet *p)
             return -1;
         if (answer.len < ANSWER && i + 1 < n)
             continue;
-        if (sandbox_answer(&answer) < 0)
+        if ((i + 1 < n ? sandbox_answer(&answer) : sandbox_answer_last(&answer)) < 0)
             return -1;
         buf_reset(&answer);
     }
@@ -90,16 +90,24 @@ static int do_locals(struct packet *p)
     return read_stack(p, &w, &regs, &index) < 0 ? -1 : locals_of_stack(&w, &regs, &q);
 }
 
+static struct image *kept(uint32_t object)
+{
+    return space_image(&known.space, object);
+}
+
 int unwind_work(const char *question, size_t n, int file, void *arg)
 {
     struct packet p = packet_of(question, n);
     (void)arg;
-    if (file >= 0)
-        close(file);
-    switch (packet_u8(&p)) {
-    case UNWIND_MAPS: return do_maps(&p);
+    uint8_t op = packet_u8(&p);
+    if (op == UNWIND_MAPS) {
+        if (do_maps(&p) < 0)
+            return -1;
+        op = packet_u8(&p);
+    }
+    switch (op) {
     case UNWIND_STACKS: return do_stacks(&p);
     case UNWIND_LOCALS: return do_locals(&p);
-    default: return err_set(EPROTO, "a bad question");
+    default: return sym_work_kept(question, n, file, kept);
     }
 }

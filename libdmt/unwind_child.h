@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to the child of unwind: modules and their call frame information, and the walk along a stack. All of this
-// runs locked in (sandbox.h): a crash here is an error there.
+// Private to unwind's part of the child: modules and their call frame information, and the walk along a stack. All of
+// this runs locked in (sandbox.h): a crash here is an error there.
 #ifndef DMT_UNWIND_CHILD_H
 #define DMT_UNWIND_CHILD_H
 
 #include "sym_child.h"
 #include "unwind_impl.h"
-
-// --- bytes of a stranger ---------------------------------------------------------
-
-struct bytes {
-    const uint8_t *at;
-    size_t n;
-};
 
 // --- call frame information (unwind_cfi.c) ---------------------------------------
 
@@ -91,10 +84,7 @@ NODISCARD int cfi_put(const struct cfi *c, const struct cfi_range *range, uint64
 struct file {
     bool tried, is_open, extra_tried;
     struct image image;
-    struct bytes raw;
     struct cfi eh, debug;
-    bool lines_tried;
-    struct lines *lines;
 };
 
 /** An executable range. */
@@ -123,11 +113,14 @@ struct code *space_code(struct space *s, uint64_t pc);
 /** Its file, opened; NULL: it has none that can be read. BIAS: address minus address in the file, at PC. */
 struct file *space_file(struct space *s, struct code *c, uint64_t pc, uint64_t *bias);
 
+/** The file OBJECT, opened. NULL: it cannot be. */
+struct image *space_image(struct space *s, uint32_t object);
+
 /** The debug information of its file, or of the separate debug file. NULL: none. */
 struct lines *space_lines(struct space *s, struct code *c, uint64_t pc, uint64_t *bias);
 
-/** A request of unwind_impl.h. */
-NODISCARD int space_want(uint8_t kind, uint64_t number, int *ret);
+/** A request for memory: of unwind_impl.h. */
+NODISCARD int space_want(uint8_t kind, uint64_t addr, int *ret);
 
 /** Up to N bytes of code at ADDR; how many. */
 size_t space_text(struct space *s, uint64_t addr, uint8_t *to, size_t n);

@@ -9,31 +9,11 @@
 #include <errno.h>
 #include <string.h>
 
-static int read_bytes(void *arg, uint64_t at, void *to, size_t n, size_t *got)
-{
-    const struct bytes *b = arg;
-    *got = at < b->n ? b->n - (size_t)at : 0;
-    if (*got == 0 && n > 0)
-        return err_set(EIO, "behind its end");
-    if (*got > n)
-        *got = n;
-    memcpy(to, b->at + at, *got);
-    return 0;
-}
-
-// The file's descriptor is closed by now: the tables are read where libelf has it.
 static struct gosym *go_at(struct space *s, uint64_t pc, uint64_t *bias)
 {
     struct code *c = space_code(s, pc);
     struct file *f = c ? space_file(s, c, pc, bias) : NULL;
-    if (!f)
-        return NULL;
-    if (!f->image.go_tried) {
-        f->image.go_tried = true;
-        if (gosym_open(read_bytes, &f->raw, &f->image.go) < 0)
-            f->image.go = NULL;
-    }
-    return f->image.go;
+    return f ? image_go(&f->image) : NULL;
 }
 
 static int read_stack(void *arg, uint64_t at, void *to, size_t n, size_t *got)

@@ -49,7 +49,6 @@ void space_fini(struct space *s)
     for (size_t i = 0; i < s->ncodes; i++)
         drop_piece(&s->codes[i]);
     for (size_t i = 0; i < s->nfiles && s->files; i++) {
-        lines_close(s->files[i].lines);
         if (s->files[i].is_open)
             image_close(&s->files[i].image);
         free(s->files[i].eh.list);
@@ -81,17 +80,6 @@ struct code *space_code(struct space *s, uint64_t pc)
 
 // --- files -------------------------------------------------------------------------
 
-int space_want(uint8_t kind, uint64_t number, int *ret)
-{
-    CLEANUP_BUF struct buf request = {0};
-    packet_put_u8(&request, kind);
-    if (kind == UNWIND_WANT_FILE)
-        packet_put_u32(&request, (uint32_t)number);
-    else
-        packet_put_u64(&request, number);
-    return sandbox_want(&request, ret);
-}
-
 // The bytes of a segment that stand at VADDR.
 static struct bytes at_vaddr(const struct file *f, uint64_t vaddr)
 {
@@ -100,10 +88,11 @@ static struct bytes at_vaddr(const struct file *f, uint64_t vaddr)
         if (vaddr < l->vaddr || vaddr - l->vaddr >= l->filesz)
             continue;
         uint64_t skip = vaddr - l->vaddr, left = l->filesz - skip;
-        if (l->offset > f->raw.n || skip > f->raw.n - l->offset)
+        const struct bytes *raw = &f->image.raw;
+        if (l->offset > raw->n || skip > raw->n - l->offset)
             break;
-        uint64_t at = l->offset + skip, n = f->raw.n - at < left ? f->raw.n - at : left;
-        return (struct bytes){f->raw.at + at, (size_t)n};
+        uint64_t at = l->offset + skip, n = raw->n - at < left ? raw->n - at : left;
+        return (struct bytes){raw->at + at, (size_t)n};
     }
     return (struct bytes){0};
 }
@@ -150,29 +139,34 @@ static void find_section(Elf *elf, const char *name, struct cfi *c)
     c->bytes = (struct bytes){d->d_buf, d->d_size};
 }
 
-static void open_file(struct space *s, uint32_t object)
+static int open_file(struct file *f, uint32_t object)
 {
-    struct file *f = &s->files[object];
-    CLEANUP_CLOSE int fd = -1;
+    const struct image named = {.fd = -1, .object = object};
+    CLEANUP_CLOSE int fd = image_fd(&named);
     f->tried = true;
-    if (space_want(UNWIND_WANT_FILE, object, &fd) < 0)
-        return;
-    if (image_open(fd, &f->image) < 0) {
+    if (fd < 0)
+        return -1;
+    if (image_open(fd, object, &f->image) < 0) {
         image_close(&f->image);
-        return;
+        return -1;
     }
-    // Mapped or read whole: the descriptor is needed no longer, and there are not many.
-    (void)elf_cntl(f->image.elf, ELF_C_FDREAD);
-    (void)elf_cntl(f->image.elf, ELF_C_FDDONE);
-    f->image.fd = -1;
+    image_close_fd(&f->image);
     f->is_open = true;
-    f->raw.at = (const uint8_t *)elf_rawfile(f->image.elf, &f->raw.n);
-    if (!f->raw.at)
-        f->raw.n = 0;
     f->eh.is64 = f->debug.is64 = f->image.ehdr.e_ident[EI_CLASS] == ELFCLASS64;
     f->debug.debug = true;
     find_section(f->image.elf, ".eh_frame", &f->eh);
     find_eh_by_segment(f);
+    return 0;
+}
+
+struct image *space_image(struct space *s, uint32_t object)
+{
+    struct file *f = object < s->nfiles ? &s->files[object] : NULL;
+    if (!f) {
+        err_record(EPROTO, "a bad question");
+        return NULL;
+    }
+    return f->is_open || open_file(f, object) == 0 ? &f->image : NULL;
 }
 
 struct file *space_file(struct space *s, struct code *c, uint64_t pc, uint64_t *bias)
@@ -180,9 +174,7 @@ struct file *space_file(struct space *s, struct code *c, uint64_t pc, uint64_t *
     if (c->object == UNWIND_NO_OBJECT)
         return NULL;
     struct file *f = &s->files[c->object];
-    if (!f->tried)
-        open_file(s, c->object);
-    if (!f->is_open)
+    if (!f->is_open && (f->tried || open_file(f, c->object) < 0))
         return NULL;
     uint64_t at = c->offset + (pc - c->start);
     for (int exec = 1; exec >= 0; exec--) // a page of the file can belong to two segments
@@ -197,6 +189,14 @@ struct file *space_file(struct space *s, struct code *c, uint64_t pc, uint64_t *
 }
 
 // --- bytes -------------------------------------------------------------------------
+
+int space_want(uint8_t kind, uint64_t addr, int *ret)
+{
+    CLEANUP_BUF struct buf request = {0};
+    packet_put_u8(&request, kind);
+    packet_put_u64(&request, addr);
+    return sandbox_want(&request, ret);
+}
 
 static struct bytes piece_at(struct code *c, uint64_t addr)
 {
@@ -261,16 +261,11 @@ bool space_data(struct space *s, uint64_t addr, void *to, size_t n)
 // --- call frame information --------------------------------------------------------
 
 // .debug_frame: of the file, or of the separate debug file.
-static void open_extra(struct space *s, uint32_t object)
+static void open_extra(struct file *f)
 {
-    struct file *f = &s->files[object];
-    int fd;
     f->extra_tried = true;
     find_section(f->image.elf, ".debug_frame", &f->debug);
-    if (f->debug.bytes.n > 0 || space_want(UNWIND_WANT_FILE, object, &fd) < 0) // the parent has to know whose it is
-        return;
-    close(fd);
-    Elf *elf = image_debug(&f->image);
+    Elf *elf = f->debug.bytes.n > 0 ? NULL : image_debug(&f->image);
     if (elf)
         find_section(elf, ".debug_frame", &f->debug);
 }
@@ -286,7 +281,7 @@ bool space_cfi(struct space *s, uint64_t pc, struct cfi **cfi, struct cfi_range 
         return true;
     }
     if (!f->extra_tried)
-        open_extra(s, c->object);
+        open_extra(f);
     *cfi = &f->debug;
     return cfi_find(&f->debug, pc - *bias, range);
 }
@@ -296,16 +291,5 @@ bool space_cfi(struct space *s, uint64_t pc, struct cfi **cfi, struct cfi_range 
 struct lines *space_lines(struct space *s, struct code *c, uint64_t pc, uint64_t *bias)
 {
     struct file *f = space_file(s, c, pc, bias);
-    int fd;
-    if (!f)
-        return NULL;
-    if (!f->lines_tried) {
-        f->lines_tried = true;
-        if (space_want(UNWIND_WANT_FILE, c->object, &fd) < 0) // the parent has to know whose debug file it is
-            return NULL;
-        close(fd);
-        if (lines_open(&f->image, &f->lines) < 0)
-            f->lines = NULL;
-    }
-    return f->lines;
+    return f ? image_lines(&f->image) : NULL;
 }

@@ -5,7 +5,8 @@
  * count, and prints NAME, the medians of ours and theirs, ours/theirs, GOAL and ok, short or fail. MEASURE is
  *   wall      ms from before the spawn to after the wait
  *   cpu       ms of user and system time
- *   maxrss    KiB of peak resident memory
+ *   maxrss    KiB of peak resident memory, of the process that has most
+ *   peaks     KiB of peak resident memory, all its processes added up
  *   syscalls  calls per line of output below its header, as strace -f -c counts them; once, they do not vary
  *   sample    ms of user and system time for one report more of a command that goes on reporting: its word N is
  *             FEW in one run and MANY in the next, the difference is divided by what they differ in. So neither
@@ -24,12 +25,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_ARGS 64
+#define MAX_PROCESSES 64
 #define FEW 2
 #define MANY 6
 #define MIN_ROUNDS (what == SAMPLE ? 3 : 10)
@@ -38,11 +42,12 @@
 #define warn(format, ...) fprintf(stderr, "alternate: " format "\n", ##__VA_ARGS__)
 #define fail(status, ...) (warn(__VA_ARGS__), exit(status))
 
-enum { WALL, CPU, MAXRSS, SYSCALLS, SAMPLE, MEASURES };
+enum { WALL, CPU, MAXRSS, PEAKS, SYSCALLS, SAMPLE, MEASURES };
 static const struct {
 	const char *name;
 	int places;
-} measures[MEASURES] = { { "wall", 3 }, { "cpu", 3 }, { "maxrss", 0 }, { "syscalls", 2 }, { "sample", 3 } };
+} measures[MEASURES] = { { "wall", 3 },	 { "cpu", 3 },	    { "maxrss", 0 },
+			 { "peaks", 0 }, { "syscalls", 2 }, { "sample", 3 } };
 
 struct command {
 	const char *text;
@@ -111,6 +116,77 @@ static int run(const struct command *c, int out, int errors, double ret[MEASURES
 	ret[CPU] = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
 		   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
 	ret[MAXRSS] = usage.ru_maxrss;
+	return 0;
+}
+
+struct process {
+	pid_t pid;
+	double peak; /* of its memory since its last exec; 0 for a thread, which has none of its own */
+};
+
+static double peak_now(pid_t pid)
+{
+	char path[64], line[256];
+	double peak = 0;
+	int owner = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	FILE *status = fopen(path, "re");
+	while (status != NULL && fgets(line, sizeof line, status)) {
+		sscanf(line, "Tgid: %d", &owner);
+		sscanf(line, "VmHWM: %lf", &peak);
+	}
+	if (status != NULL)
+		fclose(status);
+	return owner == pid ? peak : 0;
+}
+
+/* No wait says what each process of a tree has had. The last system call of one, in which it ends or is killed, comes
+ * when it has had all that it gets: so each call is a stop, and we look then. */
+static int run_peaks(const struct command *c, int out, int errors, double ret[MEASURES])
+{
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+			     PTRACE_O_EXITKILL;
+	struct process all[MAX_PROCESSES];
+	int n = 0, status, result = -1;
+	pid_t first = fork(), pid;
+
+	if (first == 0) {
+		dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+		dup2(out, STDOUT_FILENO);
+		dup2(errors, STDERR_FILENO);
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		execv(c->path, c->argv);
+		_exit(127);
+	}
+	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+		int i = 0, signal = WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
+
+		if (!WIFSTOPPED(status)) {
+			result = pid == first ? status : result;
+			continue;
+		}
+		while (i < n && all[i].pid != pid)
+			i++;
+		if (i == MAX_PROCESSES)
+			fail(1, "`%s` has too many processes", c->text);
+		if (i == n) {
+			all[n++] = (struct process){ pid, 0 };
+			if (pid == first)
+				ptrace(PTRACE_SETOPTIONS, pid, NULL, options);
+			signal = 0; /* its stop is how the kernel hands it over */
+		}
+		if (signal == (SIGTRAP | 0x80))
+			all[i].peak = peak_now(pid);
+		if (signal == (SIGTRAP | 0x80) || signal == SIGTRAP)
+			signal = 0;
+		ptrace(PTRACE_SYSCALL, pid, NULL, signal);
+	}
+	if (result != 0)
+		return warn("`%s` did not end well: %x", c->text, result), -1;
+	ret[PEAKS] = 0;
+	for (int i = 0; i < n; i++)
+		ret[PEAKS] += all[i].peak;
 	return 0;
 }
 
@@ -188,6 +264,7 @@ static int measure(const struct command c[2], int what, int rounds, double ret[2
 		int who = (i ^ i / 2) & 1; /* 0 1, 1 0, 0 1 … */
 
 		if ((what == SYSCALLS ? run_traced(&c[who], got)
+		     : what == PEAKS  ? run_peaks(&c[who], null, null, got)
 		     : what == SAMPLE ? run_sampling(&c[who], null, got)
 				      : run(&c[who], null, null, got)) != 0)
 			return -1;
@@ -208,7 +285,7 @@ int main(int argc, char **argv)
 	while (argc > 2 && what < MEASURES && strcmp(measures[what].name, argv[2]) != 0)
 		what++;
 	if (argc < 6 || argc > 7 || what == MEASURES || rounds < MIN_ROUNDS || rounds > MAX_ROUNDS)
-		fail(2, "usage: alternate NAME wall|cpu|maxrss|syscalls|sample GOAL OURS THEIRS [ROUNDS]");
+		fail(2, "usage: alternate NAME wall|cpu|maxrss|peaks|syscalls|sample GOAL OURS THEIRS [ROUNDS]");
 
 	int bounded = strncmp(argv[3], "<=", 2) == 0;
 	char *end, *number = argv[3] + 2 * bounded;

@@ -326,7 +326,7 @@ static int grant(const char *request, size_t n, void *arg, int *ret)
 
 static struct sandbox *start(void)
 {
-    const struct sandbox_job job = {"test parser", work, grant, NULL};
+    const struct sandbox_job job = {.parser = "test parser", .work = work, .open = grant};
     struct sandbox *s = NULL;
     check(sandbox_start(&job, &s) == 0);
     return s;
