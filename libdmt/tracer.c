@@ -97,8 +97,14 @@ struct alarm {
     struct sigaction action;
     struct itimerval timer;
     sigset_t mask;
-    struct timespec end;
 };
+
+static uint64_t now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 static void on_alarm(int sig)
 {
@@ -107,7 +113,7 @@ static void on_alarm(int sig)
         siglongjmp(out, 1);
 }
 
-// From END on there is a signal every 10 ms: one that comes just before a wait would not end it.
+// After NS there is a signal every 10 ms: one that comes just before PTRACE_SEIZE would not end it.
 static void alarm_start(uint64_t ns, struct alarm *a)
 {
     uint64_t us = ns / 1000 + 1;
@@ -117,9 +123,6 @@ static void alarm_start(uint64_t ns, struct alarm *a)
     sigemptyset(&act.sa_mask);
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
-    (void)clock_gettime(CLOCK_MONOTONIC, &a->end);
-    a->end.tv_sec += (time_t)(us / 1000000);
-    a->end.tv_nsec += (long)(us % 1000000) * 1000;
     (void)sigaction(SIGALRM, &act, &a->action);
     (void)sigprocmask(SIG_UNBLOCK, &alarm, &a->mask);
     (void)setitimer(ITIMER_REAL, &until, &a->timer);
@@ -132,13 +135,6 @@ static void alarm_stop(const struct alarm *a)
     (void)sigprocmask(SIG_SETMASK, &a->mask, NULL);
     (void)sigaction(SIGALRM, &a->action, NULL);
     errno = saved;
-}
-
-static bool alarm_over(const struct alarm *a)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (now.tv_sec - a->end.tv_sec) * 1000000000LL + now.tv_nsec - a->end.tv_nsec >= 0;
 }
 
 // --- stop and release --------------------------------------------------------------------------
@@ -164,7 +160,7 @@ static int seize(pid_t tid)
  * while a thread executed a program is about the first thread of before, which has ended. Then the new one has just
  * begun, so the next try comes at once.
  */
-static int seize_by(pid_t tid, const struct alarm *a)
+static int seize_by(pid_t tid, uint64_t end)
 {
     const struct timespec tick = {0, 1000000};
     struct task task;
@@ -175,7 +171,7 @@ static int seize_by(pid_t tid, const struct alarm *a)
             return ESRCH;
         if (code != EAGAIN && (code != EPERM || task.tracer || task.zombie || tries >= 20))
             return code;
-        if (alarm_over(a))
+        if (now() >= end)
             return ETIMEDOUT;
         if (code == EAGAIN)
             (void)nanosleep(&tick, NULL);
@@ -184,25 +180,47 @@ static int seize_by(pid_t tid, const struct alarm *a)
 
 enum { NOT_OURS = -1 };
 
-// Waits for its next stop. 0, or an errno; NOT_OURS: we have no such tracee any more.
-static int await_stop(pid_t tid, const struct alarm *a, int *status)
+// Once a millisecond whoever may tell us does not: when a thread executes a program it takes the number of the first
+// one, whose end is told to nobody.
+static pid_t await_asleep(pid_t tid, uint64_t end, int *status)
 {
-    for (;;) {
-        pid_t done = waitpid(tid, status, __WALL);
-        if (done == tid)
-            return WIFSTOPPED(*status) ? 0 : ESRCH;
-        if (errno != EINTR)
-            return NOT_OURS;
-        if (alarm_over(a))
-            return ETIMEDOUT;
+    const struct timespec tick = {0, 1000000};
+    sigset_t child, old;
+    pid_t done;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &child, &old);
+    while ((done = waitpid(tid, status, __WALL | WNOHANG)) == 0 && now() < end) {
+        (void)sigtimedwait(&child, NULL, &tick);
+        late_look();
     }
+    (void)sigprocmask(SIG_SETMASK, &old, NULL);
+    return done;
+}
+
+/*
+ * Waits for its next stop. 0, or an errno; NOT_OURS: we have no such tracee any more. A thread that sleeps stops within
+ * some microseconds, mostly on another processor. If ours went to sleep meanwhile it would have to be woken from there,
+ * and that one for the next thread: the thread would be held five times as long.
+ */
+static int await_stop(pid_t tid, uint64_t end, int *status)
+{
+    enum { SPIN = 50000 };
+    pid_t done;
+    for (uint64_t last = now() + SPIN; (done = waitpid(tid, status, __WALL | WNOHANG)) == 0 && now() < last;)
+        ;
+    if (done == 0)
+        done = await_asleep(tid, end, status);
+    if (done == 0)
+        return ETIMEDOUT;
+    if (done < 0)
+        return NOT_OURS;
+    return WIFSTOPPED(*status) ? 0 : ESRCH;
 }
 
 static bool interrupt(pid_t tid, uint64_t *since)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    *since = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    *since = now();
     return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
 }
 
@@ -222,24 +240,24 @@ int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
     if (late_ready() < 0)
         return -1;
     struct alarm alarm;
-    int status = 0;
-    alarm_start(max_stop, &alarm);
-    int code = 0;
+    const uint64_t end = now() + max_stop;
+    int status = 0, code = 0;
     uint64_t since;
+    alarm_start(max_stop, &alarm);
     bool ours = late_take(tid) && interrupt(tid, &since);
     if (!ours) {
-        code = seize_by(tid, &alarm);
+        code = seize_by(tid, end);
         bool interrupted = (code == 0 || code == ETIMEDOUT) && interrupt(tid, &since);
         ours = interrupted || code == 0; // to be reaped, or renamed
         if (ours && !interrupted)
             code = NOT_OURS;
     }
+    alarm_stop(&alarm);
     // Seized, its number is its own until we reap it: now it can be compared.
     if (code == 0 && !is_thread_of(pid, tid))
         code = ESRCH;
     if (code == 0)
-        code = await_stop(tid, &alarm, &status);
-    alarm_stop(&alarm);
+        code = await_stop(tid, end, &status);
     if (code == 0) {
         // An event is our interrupt (SIGTRAP) or a group-stop; without one a signal is about to be delivered.
         int event = status >> 16, sig = WSTOPSIG(status);

@@ -44,7 +44,7 @@ static pid_t let_go(pid_t pid, pid_t tid)
     }
 }
 
-static void look(void)
+void late_look(void)
 {
     for (size_t i = 0; i < LATE_MAX; i++)
         if (late[i].tid)
@@ -55,7 +55,7 @@ static void on_child(int sig)
 {
     (void)sig;
     int saved = errno;
-    look();
+    late_look();
     errno = saved;
 }
 
@@ -69,24 +69,26 @@ static void mask(int how)
 
 int late_ready(void)
 {
-    static bool installed;
-    if (!installed) {
-        // Restarted, waitpid(2) looks anew whether there is such a tracee: it may have been renamed.
-        struct sigaction act = {.sa_handler = on_child, .sa_flags = SA_RESTART};
-        sigemptyset(&act.sa_mask);
-        if (sigaction(SIGCHLD, &act, NULL) < 0)
-            return err_sys("cannot handle SIGCHLD");
-        mask(SIG_UNBLOCK);
-        installed = true;
-    }
     for (size_t i = 0; i < LATE_MAX; i++)
         if (!late[i].tid)
             return 0;
     return err_set(ETIMEDOUT, "%d threads have not stopped yet: no more are tried", LATE_MAX);
 }
 
+// Not before there is one: a handler that runs at each stop costs more than the stop.
+static void install(void)
+{
+    static bool installed;
+    struct sigaction act = {.sa_handler = on_child, .sa_flags = SA_RESTART};
+    sigemptyset(&act.sa_mask);
+    if (!installed)
+        (void)sigaction(SIGCHLD, &act, NULL);
+    installed = true;
+}
+
 void late_leave(pid_t pid, pid_t tid)
 {
+    install();
     mask(SIG_BLOCK);
     for (size_t i = 0; i < LATE_MAX; i++)
         if (!late[i].tid) {
@@ -94,7 +96,7 @@ void late_leave(pid_t pid, pid_t tid)
             late[i].tid = tid;
             break;
         }
-    look(); // what came before it stood in the list
+    late_look(); // what came before it stood in the list
     mask(SIG_UNBLOCK);
 }
 

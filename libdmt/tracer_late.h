@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-/** Must be called before the first thread is seized. -1 with ETIMEDOUT: there is no room to leave another one. */
+/** -1 with ETIMEDOUT: there is no room to leave another one. */
 NODISCARD int late_ready(void);
 
 /** From now on it is detached as soon as it stops, and reaped as soon as it dies. */
@@ -18,5 +18,8 @@ void late_leave(pid_t pid, pid_t tid);
 
 /** Whether it was left and is still seized; it is not left any more then. */
 bool late_take(pid_t tid);
+
+/** What the handler of SIGCHLD does, for whoever has SIGCHLD blocked. */
+void late_look(void);
 
 #endif
