@@ -139,10 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t i = 0; i + 3 <= size; i += 3)
         need(pwrite(program.fd, data + i + 2, 1, (off_t)place(data[i] | (size_t)data[i + 1] << 8)) == 1);
-    if (image_open(program.fd, &image) == 0 && lines_open(&image, &f.lines) == 0) {
+    if (image_open(program.fd, 0, &image) == 0 && (f.lines = image_lines(&image)))
         ask(&f);
-        lines_close(f.lines);
-    }
     image_close(&image);
     for (size_t i = 0; i + 3 <= size; i += 3) {
         const size_t at = place(data[i] | (size_t)data[i + 1] << 8);

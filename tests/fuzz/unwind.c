@@ -127,7 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_text(text);
     const unsigned flags = (unsigned)take(&in, 1);
     const size_t max = 1 + take(&in, 1);
-    struct file file = {.tried = true, .is_open = true, .extra_tried = true, .lines_tried = true, .raw = {text, TEXT}};
+    struct file file = {.tried = true, .is_open = true, .extra_tried = true};
+    file.image.raw = (struct bytes){text, TEXT};
+    file.image.lines_tried = true;
     struct load load = {.vaddr = TEXT_BASE, .filesz = TEXT, .memsz = TEXT, .exec = true};
     struct code code = {.start = TEXT_BASE, .end = TEXT_BASE + TEXT};
     struct space space = {.codes = &code, .ncodes = 1, .files = &file, .nfiles = 1};

@@ -32,8 +32,9 @@ static void make(struct world *w)
 {
     *w = (struct world){.load = {.vaddr = TEXT, .filesz = TEXT_SIZE, .memsz = TEXT_SIZE, .exec = true}};
     memset(w->text, 0x90, sizeof w->text);
-    w->file = (struct file){.tried = true, .is_open = true, .extra_tried = true, .lines_tried = true,
-                            .raw = {w->text, sizeof w->text}};
+    w->file = (struct file){.tried = true, .is_open = true, .extra_tried = true};
+    w->file.image.raw = (struct bytes){w->text, sizeof w->text};
+    w->file.image.lines_tried = true;
     w->file.image.loads = &w->load;
     w->file.image.nloads = 1;
     w->file.image.go_tried = true;
@@ -197,7 +198,7 @@ static struct walked walk_go(const char *name, const struct stack_user *user)
     gotables_make(b.at, GO_1_20, 0, 0);
     rename_main(&b, name);
     make(&w);
-    w.file.raw = (struct bytes){b.at, sizeof b.at};
+    w.file.image.raw = (struct bytes){b.at, sizeof b.at};
     w.load = (struct load){.offset = 0x1000, .vaddr = GOTABLES_TEXT, .filesz = 0x1000, .memsz = 0x1000, .exec = true};
     w.code = (struct code){.start = GOTABLES_TEXT, .end = GOTABLES_TEXT + 0x1000, .offset = 0x1000};
     w.climb.user = *user;
