@@ -231,7 +231,7 @@ static struct piece piece_now(struct machine *m)
     return p;
 }
 
-// Where an operation jumps to.
+// Where an operation jumps to: another one, or behind the last.
 static bool jump(struct machine *m, const Dwarf_Op *ops, size_t n, size_t *i)
 {
     const Dwarf_Op *op = &ops[*i];
@@ -243,12 +243,19 @@ static bool jump(struct machine *m, const Dwarf_Op *ops, size_t n, size_t *i)
         if (a.v == 0)
             return true;
     }
-    for (size_t k = 0; k < n; k++)
-        if (ops[k].offset == to) {
-            *i = k - 1; // the loop adds one
-            return true;
+    size_t low = 0, left = n; // they are in order
+    while (left > 0) {
+        const size_t half = left / 2;
+        if (ops[low + half].offset < to) {
+            low += half + 1;
+            left -= half + 1;
+        } else {
+            left = half;
         }
-    *i = n;
+    }
+    if (low < n && ops[low].offset != to)
+        return machine_fail(m, WHY_DAMAGED);
+    *i = low - 1; // the loop adds one
     return true;
 }
 

@@ -15,7 +15,11 @@
 extern int search_table(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, unw_proc_info_t *pi,
                         int need_unwind_info, void *arg);
 
-enum { CACHED = 1 << 12 };
+enum {
+    CACHED = 1 << 12,
+    SPENT_MAX = 16 << 20,  // bytes of call frame information that are run; that of a function is some hundred,
+    SMALL = 4096,          // and what is no more than this is run nevertheless
+};
 
 // What is known of an address.
 struct found {
@@ -25,6 +29,7 @@ struct found {
     struct cfi *cfi;
     struct cfi_range range;
     uint64_t bias;
+    size_t size;           // of its copy
 };
 
 struct cfi_engine {
@@ -33,6 +38,7 @@ struct cfi_engine {
     struct frame_regs regs;
     struct buf plain;      // its call frame information, at PLAIN_AT
     uint64_t plain_at;
+    uint64_t spent;        // bytes that were copied so far: it is endless where somebody has meant it to be
     const struct found *now; // of the step
     struct found found[CACHED]; // by pc
 };
@@ -41,7 +47,9 @@ static int put_plain(struct cfi_engine *e)
 {
     const uint64_t start = e->now->range.start + e->now->bias;
     e->plain_at = start & ~(uint64_t)7;
-    return cfi_put(e->now->cfi, &e->now->range, e->plain_at, start, &e->plain);
+    int done = cfi_put(e->now->cfi, &e->now->range, e->plain_at, start, &e->plain);
+    e->spent += e->plain.len;
+    return done;
 }
 
 static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *arg)
@@ -172,6 +180,7 @@ static void find(struct cfi_engine *e, struct space *space, uint64_t pc)
         return;
     *f = (struct found){.pc = pc};
     f->covered = space_cfi(space, pc, &f->cfi, &f->range, &f->bias) && put_plain(e) == 0;
+    f->size = e->plain.len;
     f->expression = f->covered && cfi_has_expression(f->cfi, &f->range);
 }
 
@@ -183,6 +192,10 @@ enum stepped step_cfi(struct climb *w, const struct place *from, struct place *t
     find(e, w->space, pc);
     if (!e->now->covered)
         return STEP_NO;
+    if (e->spent > SPENT_MAX && e->now->size > SMALL) {
+        w->why = "its call frame information is too long";
+        return STEP_END;
+    }
     e->climb = w;
     e->regs = from->regs;
     e->regs.at[reg_dwarf_pc] = pc;

@@ -165,6 +165,38 @@ static void test_nonsense(void)
     check(is_refused(0x40, expression, sizeof expression));
 }
 
+// What has to be run anew at each step is not run for ever.
+static void test_long(void)
+{
+    enum { LONG = 60000, FRAMES = 4096 };
+    static uint64_t stack[FRAMES];
+    CLEANUP_BUF struct buf cfi = {0}, answer = {0};
+    struct world w;
+    uint32_t cie;
+    make(&w);
+    put_function(&cfi, 0x20000, DW_EH_PE_absptr, 1);
+    cfi.len -= 2;
+    buf_add(&cfi, (const uint8_t[]){DW_CFA_def_cfa_expression, 2, DW_OP_breg0 + 7, 8}, 4);
+    for (unsigned i = 0; i < LONG / 2; i++)
+        buf_add(&cfi, (const uint8_t[]){DW_CFA_GNU_args_size, 0}, 2);
+    memcpy(&cie, cfi.data, sizeof cie);
+    put_length(&cfi, cie + 4);
+    w.file.eh = (struct cfi){.bytes = {(const uint8_t *)cfi.data, cfi.len}, .vaddr = 0x20000, .is64 = true};
+    for (unsigned i = 0; i < FRAMES; i++)
+        stack[i] = BIAS + TEXT + 0x40;
+    w.climb.regions[0].bytes = (struct bytes){(const uint8_t *)stack, sizeof stack};
+    w.regs.at[reg_dwarf_pc] = BIAS + TEXT + 0x40;
+    check(cfi_engine_open(&w.climb.engine) == 0);
+    check(climb_stack(&w.climb, &w.regs, FRAMES, ANSWER, &answer) == 0);
+    cfi_engine_close(w.climb.engine);
+    struct packet p = packet_of(answer.data, answer.len);
+    check(packet_u32(&p) == ANSWER && packet_u8(&p) == UNWIND_SWITCHED);
+    const char *reason = packet_str(&p);
+    const uint32_t n = packet_u32(&p);
+    check(reason && strstr(reason, "too long") && n > 16 && n < FRAMES / 2);
+    free(w.file.eh.list);
+}
+
 // --- Go's switches -------------------------------------------------------------------
 
 struct image_bytes {
@@ -236,6 +268,7 @@ void test_climb(void)
 {
     test_set_loc();
     test_nonsense();
+    test_long();
     test_switched();
 }
 
