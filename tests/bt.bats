@@ -314,15 +314,6 @@ RS
 
 # --- a guest ---------------------------------------------------------------------------------------
 
-@test "threads that come and go: no other is missed, nobody stays stopped" {
-    stacks threads=8 depth=10 churn
-    local sum
-    sum=$(check churn "$PID" known "$(scale 25 1000)")
-    echo "# $sum"
-    [ "${sum% *}" -gt 1000 ]
-    kill -0 "$PID"
-}
-
 @test "a process that executes itself, and threads that end at once" {
     local way i status
     for way in threads exec exec-thread; do
