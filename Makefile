@@ -41,11 +41,11 @@ DEPS_dnf     = gcc make glibc-devel kernel-headers elfutils-libelf-devel elfutil
 DEPS_apk     = gcc make musl-dev linux-headers elfutils-dev libiberty-dev libunwind-dev
 DEPS_pacman  = gcc make glibc linux-api-headers libelf binutils libunwind
 TESTS        = bash bats strace jq datamash zsh fish bash-completion util-linux mandoc valgrind clang cppcheck gdb elfutils nodejs
-TESTS_apt    = $(TESTS) golang-go xxd fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
-TESTS_dnf    = $(TESTS) golang vim-common gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
+TESTS_apt    = $(TESTS) golang-go g++ musl-tools python3-dbg xxd fzf gnuplot-nox clustershell parallel sysstat manpages-dev procps python3 sqlite3 miller groff-base libcap2-bin iproute2 libclang-rt-dev shellcheck
+TESTS_dnf    = $(TESTS) golang gcc-c++ musl-gcc musl-libc-static glibc-static vim-common gnuplot procps-ng python3 sqlite miller groff-base libcap iproute compiler-rt ShellCheck \
 	libasan libubsan
-TESTS_apk    = $(TESTS) go xxd gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
-TESTS_pacman = $(TESTS) go vim gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
+TESTS_apk    = $(TESTS) go g++ xxd gnuplot procps-ng python3 sqlite miller groff libcap-utils iproute2 compiler-rt shellcheck
+TESTS_pacman = $(TESTS) go musl vim gnuplot procps-ng python sqlite miller groff libcap iproute2 compiler-rt shellcheck
 GET_apt      = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
 GET_dnf      = dnf install -y
 GET_apk      = apk add

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """What dmt-bt shows, held against eu-stack, gdb, and fixtures that know their own stacks. See bt.bats."""
-import os
 import re
 import subprocess
 import sys
@@ -197,30 +196,6 @@ def core(pid, file):
     dead = bt(file, "-o", columns)
     assert live == dead, [(a, b) for a, b in zip(live, dead) if a != b][:3]
     return len(live)
-
-
-def churn(pid, file, times):
-    """None of the threads that live throughout is missed, whatever comes and goes."""
-    stay = {int(line.split()[0]) for line in open(file) if line[0].isdigit()} | {int(pid)}
-    rows = others = 0
-    for _ in range(int(times)):
-        run = subprocess.run(["dmt-bt", "-H", "-o", "tid,frame,pc,reason", str(pid)], capture_output=True, text=True)
-        assert run.returncode in (0, 1), (run.returncode, run.stderr)
-        lines = [line.split("\t") for line in run.stdout.splitlines()]
-        whole = {int(line[0]) for line in lines if line[1] != "-"}
-        assert stay <= whole, (stay - whole, run.stderr)
-        broken = [line for line in lines if int(line[0]) in stay and line[3] != "-"]
-        assert not broken, broken
-        others += len(whole - stay)
-        rows += len(lines)
-    for task in os.listdir(f"/proc/{pid}/task"):
-        try:
-            text = open(f"/proc/{pid}/task/{task}/status").read()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        assert "\nTracerPid:\t0\n" in text and not re.search(r"\nState:\t[tT]", text), text
-    assert others > 0
-    return rows, others
 
 
 if __name__ == "__main__":

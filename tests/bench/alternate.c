@@ -11,11 +11,17 @@
  *   sample    ms of user and system time for one report more of a command that goes on reporting: its word N is
  *             FEW in one run and MANY in the next, the difference is divided by what they differ in. So neither
  *             the start nor the first look counts. Each value is a mean already: fewer rounds will do.
+ *   gap, lost, work
+ *             what the process that is looked at has noticed meanwhile, as it says itself: it answers a line on
+ *             descriptor 3 with one on descriptor 4 (tests/fixtures/guest.c). ms of the longest gap between two looks
+ *             at the clock; ms of all gaps above its threshold; ns for a unit of its work
  * GOAL is the largest ratio that is ok or, as `<=BOUND` with any text after it, the largest value of ours.
  * A command is split at blanks, without quoting; after `sh -c ` all the rest is one argument.
  *
  * Both run on one CPU together with this program, the one it starts on: no wake-up crosses CPUs and no
- * migration falls into a sample. A command with threads gains nothing from them here.
+ * migration falls into a sample. A command with threads gains nothing from them here. With gap and lost it is the
+ * first CPU, so that a target on another notices no more than what is done to it; with work they run where they may:
+ * what they use of a CPU, the target has not.
  *
  * Exit status: 0 measured (short too), 1 a command failed, 2 usage.
  */
@@ -36,18 +42,20 @@
 #define MAX_PROCESSES 64
 #define FEW 2
 #define MANY 6
-#define MIN_ROUNDS (what == SAMPLE ? 3 : 10)
+#define MIN_ROUNDS (what == SAMPLE || what == WORK ? 3 : 10)
+#define TO_TARGET 3
+#define FROM_TARGET 4
 #define MAX_ROUNDS 9999
 
 #define warn(format, ...) fprintf(stderr, "alternate: " format "\n", ##__VA_ARGS__)
 #define fail(status, ...) (warn(__VA_ARGS__), exit(status))
 
-enum { WALL, CPU, MAXRSS, PEAKS, SYSCALLS, SAMPLE, MEASURES };
+enum { WALL, CPU, MAXRSS, PEAKS, SYSCALLS, SAMPLE, GAP, LOST, WORK, MEASURES };
 static const struct {
 	const char *name;
 	int places;
-} measures[MEASURES] = { { "wall", 3 },	 { "cpu", 3 },	    { "maxrss", 0 },
-			 { "peaks", 0 }, { "syscalls", 2 }, { "sample", 3 } };
+} measures[MEASURES] = { { "wall", 3 },	    { "cpu", 3 },    { "maxrss", 0 }, { "peaks", 0 }, { "syscalls", 2 },
+			 { "sample", 3 }, { "gap", 3 }, { "lost", 3 },   { "work", 1 } };
 
 struct command {
 	const char *text;
@@ -235,6 +243,46 @@ static int run_sampling(const struct command *c, int out, double ret[MEASURES])
 	return 0;
 }
 
+/* The number NAME=NUMBER of the target's answer. */
+static double noticed(const char *answer, const char *name)
+{
+	for (const char *at = answer; (at = strstr(at, name)) != NULL; at++)
+		if ((at == answer || at[-1] == ' ') && at[strlen(name)] == '=')
+			return atof(at + strlen(name) + 1);
+	fail(1, "the target answered `%s`, without %s", answer, name);
+}
+
+static void ask_target(char *answer, size_t size)
+{
+	size_t n = 0;
+
+	if (write(TO_TARGET, "\n", 1) != 1)
+		fail(1, "cannot ask the target: %m");
+	do {
+		if (n + 1 == size || read(FROM_TARGET, answer + n, 1) != 1)
+			fail(1, "no answer from the target");
+	} while (answer[n++] != '\n');
+	answer[n - 1] = '\0';
+}
+
+static int run_noticed(const struct command *c, int what, int out, double ret[MEASURES])
+{
+	char answer[1024];
+
+	ask_target(answer, sizeof answer); /* what was before */
+	if (run(c, out, out, ret) != 0)
+		return -1;
+	ask_target(answer, sizeof answer);
+	if (what == WORK) {
+		if (noticed(answer, "work") == 0)
+			return warn("the target did no work"), -1;
+		ret[WORK] = noticed(answer, "ns") / noticed(answer, "work");
+	} else {
+		ret[what] = noticed(answer, what == GAP ? "longest" : "lost") / 1e6;
+	}
+	return 0;
+}
+
 static int by_value(const void *x, const void *y)
 {
 	const double *a = x, *b = y;
@@ -266,6 +314,7 @@ static int measure(const struct command c[2], int what, int rounds, double ret[2
 		if ((what == SYSCALLS ? run_traced(&c[who], got)
 		     : what == PEAKS  ? run_peaks(&c[who], null, null, got)
 		     : what == SAMPLE ? run_sampling(&c[who], null, got)
+		     : what >= GAP    ? run_noticed(&c[who], what, null, got)
 				      : run(&c[who], null, null, got)) != 0)
 			return -1;
 		values[who][i / 2] = got[what];
@@ -285,7 +334,7 @@ int main(int argc, char **argv)
 	while (argc > 2 && what < MEASURES && strcmp(measures[what].name, argv[2]) != 0)
 		what++;
 	if (argc < 6 || argc > 7 || what == MEASURES || rounds < MIN_ROUNDS || rounds > MAX_ROUNDS)
-		fail(2, "usage: alternate NAME wall|cpu|maxrss|peaks|syscalls|sample GOAL OURS THEIRS [ROUNDS]");
+		fail(2, "usage: alternate NAME MEASURE GOAL OURS THEIRS [ROUNDS]");
 
 	int bounded = strncmp(argv[3], "<=", 2) == 0;
 	char *end, *number = argv[3] + 2 * bounded;
@@ -298,9 +347,18 @@ int main(int argc, char **argv)
 			fail(2, "`%s`: the word N goes with the measure sample", argv[4 + i]);
 	}
 
+	int on = sched_getcpu();
+	if (what >= GAP) {
+		fcntl(TO_TARGET, F_SETFD, FD_CLOEXEC);
+		fcntl(FROM_TARGET, F_SETFD, FD_CLOEXEC);
+		sched_getaffinity(0, sizeof cpu, &cpu);
+		for (on = 0; on < CPU_SETSIZE - 1 && !CPU_ISSET(on, &cpu); on++)
+			;
+	}
 	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	sched_setaffinity(0, sizeof cpu, &cpu);
+	CPU_SET(on, &cpu);
+	if (what != WORK)
+		sched_setaffinity(0, sizeof cpu, &cpu);
 
 	if (measure(c, what, rounds, value) != 0) {
 		printf("%s\t-\t-\t-\t%s\tfail\n", argv[1], argv[3]);
