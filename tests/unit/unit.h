@@ -57,5 +57,6 @@ void test_unwind(void);
 void test_gosym(void);
 void test_goroutine(void);
 void test_dwarf(void);
+void test_jitmap(void);
 
 #endif
