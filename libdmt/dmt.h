@@ -49,6 +49,7 @@
 //     module    the mappings of one ELF file, its build-id and bias;  mapcol  the columns of a mapping
 //     gosym     Go's own tables of its code: functions, lines, frame sizes
 //     gostack   a step up a Go stack;  goroutine  all goroutines of a process, from its memory
+//     jitmap    names of code that was compiled in the running process: perf-PID.map
 //     sym       modules, address to symbol and back;  symcol  the columns of a symbol
 //     dwarf     variables of frames, from debug information
 //     unwind    frames of copied stacks;  backtrace  of all threads;  btcol btrow  the columns of a frame, and its rows;  folded  counted

@@ -166,6 +166,20 @@ int procfile_status(const char *text, size_t n, struct proc_status *ret)
     return 0;
 }
 
+int procfile_own_pid(const char *text, size_t n, uint64_t *ret)
+{
+    struct scan s;
+    if (line_of(text, n, "NStgid", &s) < 0)
+        return -1;
+    uint64_t v = scan_uint(&s), next;
+    for (next = v; !s.bad; next = scan_uint(&s))
+        v = next;
+    if (v == 0)
+        return err_set(ENOENT, "no number on line 'NStgid'");
+    *ret = v;
+    return 0;
+}
+
 int procfile_cgroup(const char *text, size_t n, const char **path, size_t *len)
 {
     const char *end = text + n, *first = NULL;

@@ -54,6 +54,9 @@ NODISCARD int procfile_status(const char *text, size_t n, struct proc_status *re
  */
 NODISCARD int procfile_field(const char *text, size_t n, const char *key, uint64_t *ret);
 
+/** The number of the process in the innermost pid namespace that it is in: the last on the line NStgid of its status. */
+NODISCARD int procfile_own_pid(const char *text, size_t n, uint64_t *ret);
+
 /** The path in the v2 hierarchy of /proc/PID/cgroup, or else in the first line's; -1 with ENOENT. */
 NODISCARD int procfile_cgroup(const char *text, size_t n, const char **path, size_t *len);
 

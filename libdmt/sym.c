@@ -264,8 +264,8 @@ static int look_up(struct syms *s, struct lookups *l, const uint64_t *addrs,
     return done ? done : give_failure(&failure);
 }
 
-int syms_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,
-                  int (*fn)(const struct symbol *symbol, void *arg), void *arg)
+int sym_files_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,
+                       int (*fn)(const struct symbol *symbol, void *arg), void *arg)
 {
     struct failure failure = {0};
     for (size_t from = 0; from < n; from += SYM_ADDRS_MAX) {
@@ -301,6 +301,12 @@ static int call(uint32_t index, struct symbol *symbol, void *arg)
     int done = c->fn(symbol, c->arg);
     c->failed |= done < 0;
     return done;
+}
+
+static int call_jit(const struct symbol *symbol, void *arg)
+{
+    struct symbol copy = *symbol;
+    return call(0, &copy, arg);
 }
 
 static bool is_module(const struct object *m, const char *name)
@@ -348,6 +354,13 @@ int syms_of_name(struct syms *s, const char *name, const char *module,
         int done = ask_each(s, module, SYM_NAME, pass ? SYM_UNDEFINED : 0, &rest, &c, &failure);
         if (done > 0 || c.failed)
             return done;
+        if (c.found > 0 || pass > 0 || module)
+            continue;
+        done = sym_jit_called(s, name, call_jit, &c);
+        if (done > 0 || c.failed)
+            return done;
+        if (done < 0)
+            keep_failure(&failure);
     }
     return c.found > 0 ? 0 : none_found(&failure, "symbol", name);
 }
@@ -377,5 +390,12 @@ int syms_each(struct syms *s, int (*fn)(const struct symbol *symbol, void *arg),
     if (s->target)
         sym_objects_order(s);
     int done = ask_each(s, NULL, SYM_EACH, 0, &none, &c, &failure);
-    return done > 0 || c.failed ? done : give_failure(&failure);
+    if (done > 0 || c.failed)
+        return done;
+    done = sym_jit_called(s, NULL, call_jit, &c);
+    if (done > 0 || c.failed)
+        return done;
+    if (done < 0)
+        keep_failure(&failure);
+    return give_failure(&failure);
 }

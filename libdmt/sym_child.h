@@ -262,6 +262,12 @@ NODISCARD int go_answer(struct answers *a, uint32_t index, uint64_t addr, uint64
 /** File, into TEXT, and line of VADDR. */
 bool go_line(struct image *m, uint64_t vaddr, struct buf *text, unsigned *line);
 
+/**
+ * As inlines_of, by those tables, where there is no debug information. FILE, if it is not empty then, and LINE are those
+ * of the function itself.
+ */
+void go_inlines(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias, struct buf *file, unsigned *line);
+
 /** Rows of all Go functions, or those called NAME. */
 NODISCARD int go_functions(struct answers *a, const char *name);
 

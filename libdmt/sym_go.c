@@ -42,6 +42,40 @@ bool go_line(struct image *m, uint64_t vaddr, struct buf *text, unsigned *line)
     return g && gosym_func_at(g, vaddr, &f) == 0 && gosym_line(g, &f, vaddr, text, line) == 0;
 }
 
+struct inlining {
+    struct answers *a;
+    uint32_t index;
+    uint64_t addr;
+    struct buf *file;      // of the function itself: where the outermost of them is called
+    unsigned *line;
+};
+
+static int put_inlined(const struct gosym_frame *f, void *arg)
+{
+    struct inlining *i = arg;
+    const bool lines = i->a->flags & SYM_LINES;
+    if (f->inlined) {
+        const struct symbol row = {.addr = i->addr, .inlined = true, .name = f->name, .file = lines ? f->file : NULL,
+                                   .line = lines ? f->line : 0};
+        sym_row_put(&i->a->rows, i->index, &row);
+        return 0;
+    }
+    if (lines && f->file) {
+        buf_reset(i->file);
+        buf_str(i->file, f->file);
+        *i->line = f->line;
+    }
+    return 0;
+}
+
+void go_inlines(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias, struct buf *file, unsigned *line)
+{
+    struct gosym *g = image_go(a->image);
+    struct inlining i = {a, index, addr, file, line};
+    if (g)
+        (void)!gosym_frames(g, addr - bias, put_inlined, &i); // where they are damaged there are fewer
+}
+
 static int answer(struct answers *a, uint32_t index, uint64_t addr, uint64_t bias, const struct gosym_func *f,
                   uint64_t size)
 {
@@ -54,6 +88,10 @@ static int answer(struct answers *a, uint32_t index, uint64_t addr, uint64_t bia
         bool found = a->lines && lines_of(a->lines, addr - bias, 0, &row.file, &row.line);
         if (!found && go_line(a->image, addr - bias, &file, &row.line))
             row.file = buf_cstr(&file);
+    }
+    if ((a->flags & SYM_INLINES) && !a->lines) {
+        go_inlines(a, index, addr, bias, &file, &row.line);
+        row.file = file.len > 0 ? buf_cstr(&file) : row.file;
     }
     return answer_row(a, index, &row) < 0 ? -1 : 1;
 }

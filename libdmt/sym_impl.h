@@ -80,6 +80,14 @@ struct syms {
 /** Starts the child, where there is none or it is dead. */
 NODISCARD int sym_child(struct syms *s);
 
+/** syms_of_addrs by the files alone. */
+NODISCARD int sym_files_of_addrs(struct syms *s, const uint64_t *addrs, size_t n,
+                                 int (*fn)(const struct symbol *symbol, void *arg), void *arg);
+
+/** Calls FN for each function called NAME (NULL: each) in code that no file has. -1: FN did, or they cannot be read. */
+NODISCARD int sym_jit_called(struct syms *s, const char *name, int (*fn)(const struct symbol *symbol, void *arg),
+                             void *arg);
+
 /** Fills objects and ranges of s->target. */
 NODISCARD int sym_objects_read(struct syms *s);
 

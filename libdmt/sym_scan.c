@@ -48,6 +48,10 @@ int answer_symbol(struct answers *a, uint32_t index, uint64_t addr, uint64_t bia
         row.file = buf_cstr(&file);
     if ((a->flags & SYM_INLINES) && a->lines && !(sym && strchr("UNAC", row.type)))
         inlines_of(a->lines, addr - bias, addr, index, a->flags, &a->rows, &row.file, &row.line);
+    if ((a->flags & SYM_INLINES) && !a->lines && row.type == 'T') {
+        go_inlines(a, index, addr, bias, &file, &row.line);
+        row.file = file.len > 0 ? buf_cstr(&file) : row.file;
+    }
     return answer_row(a, index, &row);
 }
 

@@ -158,6 +158,11 @@ int target_open_file(struct target *t, const struct mapping *mapping, int *ret)
     return t->kind->open_file(t, mapping, ret);
 }
 
+int target_open_jitmap(struct target *t, int *ret)
+{
+    return t->kind->open_jitmap ? t->kind->open_jitmap(t, ret) : not_possible(t);
+}
+
 int target_open_path(struct target *t, const char *path, int *ret)
 {
     return t->kind->open_path(t, path, ret);

@@ -91,6 +91,13 @@ NODISCARD int target_open_file(struct target *t, const struct mapping *mapping, 
  */
 NODISCARD int target_open_path(struct target *t, const char *path, int *ret);
 
+/**
+ * A descriptor of the file in which the target says how code is called that it has made (jitmap.h): /tmp/perf-PID.map
+ * below its root, PID as the target itself sees it. -1 with ENOENT: there is none, or one from before the target
+ * began; EACCES: it is no regular file, or belongs neither to the target's effective user nor to root.
+ */
+NODISCARD int target_open_jitmap(struct target *t, int *ret);
+
 /** PATH, the name of a mapping, as the target sees it: the part of PATH behind the root that it was put into. */
 const char *target_own_path(struct target *t, const char *path);
 

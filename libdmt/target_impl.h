@@ -24,6 +24,7 @@ struct target_kind {
     int (*auxv)(struct target *t, struct buf *ret); // the bytes of the vector
     int (*open_file)(struct target *t, const struct mapping *mapping, int *ret);
     int (*open_path)(struct target *t, const char *path, int *ret);
+    int (*open_jitmap)(struct target *t, int *ret);
     const char *(*own_path)(struct target *t, const char *path); // NULL: names are as it sees them
 };
 

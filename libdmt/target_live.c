@@ -264,6 +264,7 @@ static const struct target_kind live_kind = {
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,
+    .open_jitmap = live_open_jitmap,
     .own_path = live_own_path,
 };
 

@@ -64,6 +64,7 @@ NODISCARD int live_open_mapped(struct live *l, const struct maps *maps, const st
 NODISCARD int live_write(struct target *t, uint64_t addr, const void *from, size_t n);
 NODISCARD int live_open_file(struct target *t, const struct mapping *mapping, int *ret);
 NODISCARD int live_open_path(struct target *t, const char *path, int *ret);
+NODISCARD int live_open_jitmap(struct target *t, int *ret);
 const char *live_own_path(struct target *t, const char *path);
 
 #endif

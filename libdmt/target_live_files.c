@@ -36,6 +36,51 @@ int live_open_path(struct target *t, const char *path, int *ret)
     return walk_read(checked(l), fd, ret);
 }
 
+// What was written before the process began is of another one, that had its number. A clock may have been set since.
+static bool is_older(struct live *l, const struct stat *st)
+{
+    const int64_t second = 1000000000, slack = second;
+    const int64_t start = (int64_t)l->process.stat.start * (second / l->base.ps->hz) + l->base.ps->realtime_at_boot;
+    return (int64_t)st->st_mtim.tv_sec * second + st->st_mtim.tv_nsec < start - slack;
+}
+
+// Anybody may put something there: so no link is followed, and the owner counts.
+int live_open_jitmap(struct target *t, int *ret)
+{
+    struct live *l = live_of(t);
+    struct proc *p = &l->process;
+    uint64_t pid = (uint64_t)t->pid; // where the kernel does not say (before 4.1)
+    char name[64];
+    struct stat st;
+    CLEANUP_CLOSE int root = -1;
+    CLEANUP_CLOSE int dir = -1;
+    CLEANUP_CLOSE int path = -1;
+    CLEANUP_CLOSE int fd = -1;
+    if (proc_load(t->ps, p, PROC_STAT | PROC_STATUS) < 0)
+        return -1;
+    if ((p->have & (PROC_STAT | PROC_STATUS)) != (PROC_STAT | PROC_STATUS))
+        return err_set(ENOENT, "its owner is not known");
+    (void)!procfile_own_pid(p->status_text.data, p->status_text.len, &pid);
+    (void)snprintf(name, sizeof name, "perf-%llu.map", (unsigned long long)pid);
+    if (open_root(l, &root) < 0 || walk_open(checked(l), root, "/tmp", &dir) < 0)
+        return -1;
+    path = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (path < 0)
+        return err_set(ENOENT, "it has no /tmp/%s", name);
+    if (walk_read(checked(l), path, &fd) < 0)
+        return err_wrap("cannot take names from /tmp/%s", name);
+    if (fstat(fd, &st) < 0)
+        return err_sys("cannot take names from /tmp/%s", name);
+    if (st.st_uid != 0 && st.st_uid != p->status.uid[1])
+        return err_set(EACCES, "takes no names from /tmp/%s: it belongs to user %u, not to the process's own or root", name,
+                       st.st_uid);
+    if (is_older(l, &st))
+        return err_set(ENOENT, "/tmp/%s is older than the process", name);
+    *ret = fd;
+    fd = -1;
+    return 0;
+}
+
 // The names of mappings begin at our root, or at that of its mount namespace; so does what the link `root` says.
 const char *live_own_path(struct target *t, const char *path)
 {

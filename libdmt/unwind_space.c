@@ -229,8 +229,12 @@ size_t space_text(struct space *s, uint64_t addr, uint8_t *to, size_t n)
         if (!c)
             break;
         const struct file *f = space_file(s, c, addr + done, &bias);
-        struct bytes b = f ? at_vaddr(f, addr + done - bias)
-                         : c->object == UNWIND_NO_OBJECT ? piece_at(c, addr + done) : (struct bytes){0};
+        // Of a file that is no ELF file (a compiler's memfd), or cannot be opened, memory has the code too.
+        struct bytes b = {0};
+        if (f)
+            b = at_vaddr(f, addr + done - bias);
+        else if (c->object == UNWIND_NO_OBJECT || !s->files[c->object].is_open)
+            b = piece_at(c, addr + done);
         size_t part = b.n < n - done ? b.n : n - done;
         if (part == 0 || !b.at)
             break;

@@ -167,6 +167,26 @@ def go(target, program=None, main=None):
     return n, *(f"{k}={v}" for k, v in sorted(hows.items())), sum(r["reason"] != "-" for r in rows)
 
 
+def inlines(target):
+    """Goroutines that have a thread are the end of its stack, inlined functions too. What Go prints of them is held
+    against --goroutines by tests/go.py."""
+    columns = "tid,pc,function,how,file,line"
+    theirs, ours, n = {}, {}, 0
+    for rows, out in ((bt(target, "--goroutines", "-s", "-o", columns), theirs),
+                      (bt(target, "-i", "-s", "-o", columns, status=None), ours)):
+        for row in rows:
+            name = re.sub(r"\.abi0$|\[.*", "", row["function"])
+            out.setdefault(row["tid"], []).append((row["pc"], name, row["file"], row["line"], row["how"] == "inline"))
+    for tid, want in theirs.items():
+        if tid == "-" or all(frame[0] == "-" for frame in want):
+            continue
+        want = [frame for frame in want if frame[0] != want[0][0]] # of one in a system call: where it says that it begins
+        assert ours[tid][-len(want):] == want, (tid, ours[tid], want)
+        n += sum(frame[4] for frame in want)
+    assert n > 0
+    return n
+
+
 def known(target, file, *hows, status=0, words=()):
     """The return addresses that the fixture has written down stand in its threads' stacks, one behind the other but for
     the frames of a signal."""

@@ -19,6 +19,7 @@ setup_file() {
     local at=$BATS_TEST_DIRNAME/fixtures/go to=$BATS_FILE_TMPDIR
     go build -o "$to/normal" "$at/states.go"
     go build -ldflags '-s -w' -o "$to/stripped" "$at/states.go"
+    go build -ldflags -w -o "$to/named" "$at/states.go" # symbols, and no DWARF
     go build -buildmode=pie -o "$to/pie" "$at/states.go"
     go build -buildmode=pie -ldflags '-s -w' -o "$to/pie-stripped" "$at/states.go"
     go build -ldflags '-s -w' -o "$to/busy" "$at/busy.go"
@@ -179,6 +180,22 @@ bt() {
         kill -KILL "$PID"
     done
     grep -q ' go=' "$BATS_TEST_TMPDIR/sums"
+}
+
+@test "-i: threads have the inlined functions, files and lines that Go prints of their goroutines, without DWARF too" {
+    for program in normal named stripped pie-stripped; do
+        run_states "$program"
+        soon all_asleep "$PID"
+        kill -STOP "$PID"
+        soon all_stopped "$PID"
+        goroutines "$PID"
+        bt inlines "$PID"
+        [ "$(dmt-bt -H -o pc,function "$PID")" = "$(dmt-bt -i -H -o pc,function,how "$PID" | sed '/\tinline$/d; s/\t[^\t]*$//')" ]
+        kill -QUIT "$PID"
+        kill -CONT "$PID"
+        wait "$PID" || true
+        check quit "$ERR" "$ROWS"
+    done
 }
 
 # --- goroutines --------------------------------------------------------------------------------

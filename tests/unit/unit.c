@@ -76,6 +76,7 @@ int main(int argc, char **argv)
         {"value", test_value},     {"location", test_location},
         {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind}, {"climb", test_climb},
         {"gosym", test_gosym}, {"goroutine", test_goroutine}, {"dwarf", test_dwarf},
+        {"jitmap", test_jitmap},
     };
     bool all = true;
     printf("1..%zu\n", argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(tests));

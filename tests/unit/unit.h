@@ -58,5 +58,6 @@ void test_climb(void);
 void test_gosym(void);
 void test_goroutine(void);
 void test_dwarf(void);
+void test_jitmap(void);
 
 #endif

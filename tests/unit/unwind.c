@@ -47,7 +47,8 @@ struct stepping {
     size_t nexpected, wrong, right, steps;
     unsigned seen[HOWS];
     const struct mapping *vdso;
-    size_t in_vdso, in_handler, on_other, injected;
+    uint64_t leaf[2], callback[2]; // functions of the fixture: from, to
+    size_t in_vdso, in_handler, on_other, injected, in_plt, in_leaf, in_callback, at_entry;
 };
 
 enum { EXPECTED_MAX = 512 };
@@ -133,6 +134,14 @@ static bool is_call(const uint8_t *b)
     return *b == 0xe8 || (*b == 0xff && (b[1] >> 3 & 7) == 2);
 }
 
+// A stub that jumps where a table says.
+static bool is_plt(const uint8_t *b)
+{
+    b += memcmp(b, "\xf3\x0f\x1e\xfa", 4) == 0 ? 4 : 0; // endbr64
+    b += *b == 0xf2;
+    return b[0] == 0xff && b[1] == 0x25;
+}
+
 static bool is_ret(const uint8_t *b)
 {
     while (*b == 0xf2 || *b == 0xf3)
@@ -193,21 +202,38 @@ static bool open_stepped(struct stepping *s, struct procs *ps)
     return procs_open(ps) == 0 && target_open(ps, &operand, &options, &s->target) == 0;
 }
 
-// The symbol work() of the fixture, by where its program is mapped.
-static int find_work(const struct symbol *symbol, void *arg)
+// A function of the fixture, by where its program is mapped.
+static int take_range(const struct symbol *symbol, void *arg)
 {
-    *(uint64_t *)arg = symbol->addr;
+    uint64_t *range = arg;
+    range[0] = symbol->addr;
+    range[1] = symbol->addr + symbol->size;
     return 1;
 }
 
-static uint64_t address_of(struct target *t, const char *name)
+static void range_of(struct target *t, const char *name, uint64_t range[2])
 {
     const struct sym_options options = {0};
     CLEANUP_SYMS struct syms *syms = NULL;
-    uint64_t addr = 0;
     if (syms_open(t, -1, "", &options, &syms) == 0)
-        (void)!syms_of_name(syms, name, NULL, find_work, &addr);
-    return addr;
+        (void)!syms_of_name(syms, name, NULL, take_range, range);
+    check(range[0] != 0);
+}
+
+static bool in_range(uint64_t pc, const uint64_t range[2])
+{
+    return pc >= range[0] && pc < range[1];
+}
+
+// In which kinds of code it was looked.
+static void count_place(struct stepping *s, const struct user_regs_struct *was)
+{
+    uint8_t code[16] = {0};
+    (void)read_child(s->pid, s->regs.rip, code, sizeof code);
+    s->in_plt += is_plt(code);
+    s->in_leaf += in_range(s->regs.rip, s->leaf);
+    s->in_callback += in_range(s->regs.rip, s->callback);
+    s->at_entry += s->regs.rsp == was->rsp - 8 && s->regs.rip - was->rip > 16;
 }
 
 // Runs up to PC; the shadow goes on.
@@ -228,8 +254,12 @@ static void test_steps(void)
         check(!"the fixture stepped is there");
         return;
     }
-    uint64_t work = address_of(s.target, "work"), inside = 0;
-    check(work != 0);
+    uint64_t works[2] = {0}, inside = 0;
+    range_of(s.target, "work", works);
+    range_of(s.target, "leaf", s.leaf);
+    range_of(s.target, "by_value", s.callback);
+    const uint64_t work = works[0];
+    struct user_regs_struct was = s.regs;
     check(run_to(&s, work));
     check(target_maps_again(s.target, &s.maps) == 0 && unwind_open(s.target, &s.unwinder) == 0);
     for (size_t i = 0; i < s.maps->n; i++)
@@ -247,12 +277,14 @@ static void test_steps(void)
             look(&s);
             looks++;
             s.in_vdso += in_vdso;
+            count_place(&s, &was);
         }
         bool nested = false;
         for (size_t i = base; i < s.n; i++)
             nested |= !s.at[i].slot;
         int sig = s.n >= base && !nested && unit_random() % 64 == 0 ? (unit_random() & 1 ? SIGUSR1 : SIGUSR2) : 0;
         s.injected += sig != 0;
+        was = s.regs;
         if (!step(&s, sig))
             break;
     }
@@ -261,6 +293,9 @@ static void test_steps(void)
            s.seen[HOW_CFI], s.seen[HOW_SIG], s.in_vdso, s.in_handler);
     check(s.wrong == 0 && s.right == looks);
     check(looks >= few);
+    printf("# in a leaf %zu, at a function's first instruction %zu, in stubs of the PLT %zu, in a callback %zu\n", s.in_leaf,
+           s.at_entry, s.in_plt, s.in_callback);
+    check(s.in_leaf > 0 && s.at_entry > 0 && s.in_plt > 0 && s.in_callback > 0);
     check(s.in_vdso > 0 && s.injected > 0 && s.seen[HOW_SIG] > 0 && s.on_other > 0);
     unwind_close(s.unwinder);
     target_close(s.target);
