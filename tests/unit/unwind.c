@@ -298,8 +298,8 @@ static void test_steps(void)
            s.seen[HOW_CFI], s.seen[HOW_SIG], s.in_vdso, s.in_handler);
     check(s.wrong == 0 && s.right == looks);
     check(looks >= few);
-    printf("# in a leaf %zu, at a function's first instruction %zu, in stubs of the PLT %zu, in a callback %zu\n", s.in_leaf,
-           s.at_entry, s.in_plt, s.in_callback);
+    printf("# in a leaf %zu, at a function's first instruction %zu, in stubs of the PLT %zu, in a callback %zu\n",
+           s.in_leaf, s.at_entry, s.in_plt, s.in_callback);
     check(s.in_leaf > 0 && s.at_entry > 0 && s.in_plt > 0 && s.in_callback > 0);
     check(s.in_vdso > 0 && s.injected > 0 && s.seen[HOW_SIG] > 0 && s.on_other > 0);
     unwind_close(s.unwinder);
