@@ -18,6 +18,7 @@ UNWINDLIBS = -lunwind-ptrace -lunwind-generic $(SYMLIBS)
 $(foreach p,dmt-sym dmt-poke,$(eval LDLIBS_$p = $(SYMLIBS)))
 $(foreach p,dmt-bt dmt-peek unit parsers unwind dwarf,$(eval LDLIBS_$p = $(UNWINDLIBS)))
 CFLAGS_stepped = -Wl,-z,lazy
+CFLAGS_hot = -fno-builtin -Wl,-z,lazy
 
 # Yours to set, on the command line or in the environment. A SAN build has a tree of its own.
 CFLAGS ?= -O2 -g

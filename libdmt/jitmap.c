@@ -13,7 +13,10 @@
 
 static int digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 // Some writers put 0x before it, which perf takes too.
@@ -63,7 +66,7 @@ static int take_line(struct backwards *b, const char *from, const char *to)
     return b->fn(&line, b->arg);
 }
 
-// The lines of the piece of N bytes, the last of *LEFT, but for one whose beginning is not in it: *LEFT is its end then.
+// The lines of the piece of N bytes, the last of *LEFT, but for one that begins before it: *LEFT is its end then.
 static int take_piece(struct backwards *b, size_t n, uint64_t *left)
 {
     const char *stop = b->piece + n, *eol;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Names of code that a compiler has made in the running process: a file /tmp/perf-PID.map that it writes for perf(1),
-// a line `START SIZE NAME` for each function, numbers in hexadecimal (linux, tools/perf/Documentation/
-// jit-interface.txt). A later line replaces an earlier one. It is a stranger's text, and read line by line from its end:
-// it may be large, and what was written last counts.
+// a line `START SIZE NAME` for each function, numbers in hexadecimal (tools/perf/Documentation/jit-interface.txt of
+// Linux). A later line replaces an earlier one. It is a stranger's text, and read line by line from its end: it may be
+// large, and what was written last counts.
 #ifndef DMT_JITMAP_H
 #define DMT_JITMAP_H
 

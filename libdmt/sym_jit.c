@@ -44,7 +44,8 @@ int syms_of_addrs(struct syms *s, const uint64_t *addrs, size_t n, int (*fn)(con
         code = err_code();
         (void)snprintf(why, sizeof why, "%s", err_text());
     }
-    int done = names.n > 0 ? sym_files_of_addrs(s, addrs, n, name_it, &naming) : sym_files_of_addrs(s, addrs, n, fn, arg);
+    int done = names.n > 0 ? sym_files_of_addrs(s, addrs, n, name_it, &naming)
+                           : sym_files_of_addrs(s, addrs, n, fn, arg);
     return done == 0 && code ? err_set(code, "%s", why) : done;
 }
 

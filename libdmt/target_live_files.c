@@ -72,8 +72,8 @@ int live_open_jitmap(struct target *t, int *ret)
     if (fstat(fd, &st) < 0)
         return err_sys("cannot take names from /tmp/%s", name);
     if (st.st_uid != 0 && st.st_uid != p->status.uid[1])
-        return err_set(EACCES, "takes no names from /tmp/%s: it belongs to user %u, not to the process's own or root", name,
-                       st.st_uid);
+        return err_set(EACCES, "cannot take names from /tmp/%s: it belongs to user %u, not to the process's or root",
+                       name, st.st_uid);
     if (is_older(l, &st))
         return err_set(ENOENT, "/tmp/%s is older than the process", name);
     *ret = fd;

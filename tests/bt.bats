@@ -82,12 +82,11 @@ f(300)'
 }
 
 @test "node: code without files and without call frame information" {
-    need eu-stack node
+    need eu-stack gdb node
     spawn node -e 'function f(n) { if (n) return f(n - 1) + 1; console.log("ready");
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); return 0; }; f(100);'
     soon is_state S "$PID"
-    # eu-stack names nothing of what has no symbol, and the compiler threads are not there for ever.
-    run check same "$PID" eu-
+    run check node "$PID"
     echo "$output"
     [ "$status" = 0 ]
     dmt-bt -H -o how "$PID/$PID" | grep -c fp | grep -qE '^[1-9][0-9][0-9]'
@@ -102,6 +101,32 @@ f(300)'
     [ "$status" = 0 ]
     [ "${output#* }" = 0 ]
     is_as_before "$PID"
+}
+
+@test "many threads, stripped, without and with frame pointers: eu-stack, gdb and they themselves" {
+    need eu-stack gdb gcc
+    local words n
+    n=$(scale 40 200)
+    for words in -s -fomit-frame-pointer -fno-omit-frame-pointer; do
+        build program -O2 "$words"
+        stacks threads="$n" depth=30
+        [ "$(check known "$PID" known cfi)" = $((31 * n)) ]
+        run check same "$PID"
+        echo "$words: $output"
+        [ "$status" = 0 ] && [ "${output#* }" = 0 ]
+    done
+}
+
+@test "threads in the vdso, in stubs of the PLT, in prologues and epilogues" {
+    need eu-stack gdb
+    spawn "$FIXTURES/hot"
+    run check hot "$PID" "$(scale 6 100)"
+    echo "$output"
+    [ "$status" = 0 ]
+    # Two threads of each kind: that none was there when we looked is a chance of one to a million.
+    read -r _ vdso plt edge <<<"$output"
+    [ "$vdso" -gt 0 ] && [ "$((plt + edge))" -gt 0 ]
+    soon is_as_before "$PID"
 }
 
 @test "in handlers, on their stack and on another" {
@@ -202,7 +227,7 @@ RS
     rm gone
     [ "$(check known "$PID" known cfi)" = 42 ]
     check same "$PID" eu-
-    dmt-bt -H -o function,object "$PID" | grep -P '^deep\t.*/gone \(deleted\)$'
+    [ "$(dmt-bt -H -o function,object "$PID" | grep -cP '^deep\t.*/gone \(deleted\)$')" = 40 ]
 }
 
 @test "in a chroot in a mount namespace of its own" {
@@ -289,6 +314,40 @@ RS
     [ "$(dmt-bt -H -o frame -n 1 "$PID" | xargs)" = "0 0 0 0" ]
     run -1 --separate-stderr dmt-bt -H "$PID/1"
     [[ -z $output && ${#stderr_lines[@]} = 1 ]]
+}
+
+@test "several targets: one after the other, and one that is not there is left out" {
+    stacks threads=2 depth=5
+    local first=$PID tid gone=4194305
+    tid=$(cut -d' ' -f1 known | sed -n 2p)
+    spawn "$FIXTURES/parked" threads=1
+    dmt-bt -H -o pid,tid,frame,pc,function "$first/$tid" >want
+    dmt-bt -H -o pid,tid,frame,pc,function "$PID" >>want
+    [ "$(cut -f1 want | uniq | xargs)" = "$first $PID" ]
+    run -1 --separate-stderr dmt-bt -H -o pid,tid,frame,pc,function "$first/$tid" "$gone" "$PID"
+    [[ ${#stderr_lines[@]} = 1 && $stderr == *"$gone"* ]]
+    diff want <(echo "$output")
+    diff want <(dmt-bt -H -o pid,tid,frame,pc,function -p "$first/$tid,$PID")
+    diff want <(printf '%s\n' "$first/$tid" "$PID" | dmt-bt -H -o pid,tid,frame,pc,function -)
+}
+
+@test "system calls are those of /proc, with their arguments; states those of ps" {
+    local want
+    spawn sh -c 'echo ready; exec cat'
+    soon is_state S "$PID"
+    soon grep -q '^0 0x0 ' "/proc/$PID/syscall"
+    read -r -a want <"/proc/$PID/syscall"
+    [ "$(dmt-bt -1 -n 1 -H -o syscall "$PID" | grep -oE '0x[0-9a-f]+|[0-9]+' | xargs printf '%d\n' | xargs)" = \
+        "$(printf '%d\n' "${want[@]:0:7}" | xargs)" ]
+    [ "$(dmt-bt -1 -n 1 -H -o state,thread_name "$PID")" = $'S\tcat' ]
+    kill -STOP "$PID"
+    soon is_state T "$PID"
+    [ "$(dmt-bt -1 -n 1 -H -o state "$PID")" = T ]
+    is_state T "$PID"
+    kill -CONT "$PID"
+    spawn sh -c 'echo ready; while :; do :; done'
+    soon is_state R "$PID"
+    soon eval "[ \"\$(dmt-bt -n 1 -H -o state,syscall $PID)\" = $'R\t-' ]"
 }
 
 @test "state, name, system call" {

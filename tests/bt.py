@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What dmt-bt shows, held against eu-stack, gdb, and fixtures that know their own stacks. See bt.bats."""
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,9 +26,10 @@ def by_thread(rows):
 
 
 def plain(name):
-    """Without version, arguments, what a compiler has appended to a clone, and Rust's hash."""
+    """Without version, arguments, what a compiler has appended to a clone, Rust's hash, and the vdso's second name."""
     if not name or name == "-":
         return None
+    name = name.removeprefix("__vdso_")
     name = re.sub(r"@@?[A-Z][A-Za-z0-9_.]*$", "", name)
     name = re.sub(r"::h[0-9a-f]{16}( \[clone.*)?$", "", name)
     name = re.sub(r" \[clone [^]]*\]$|\.(part|cold|constprop|isra|llvm|lto_priv)\b.*$", "", name)
@@ -117,7 +119,7 @@ def compare(ours, theirs, who, names=True):
         pcs, want = [f[0] for f in mine], [f[0] for f in other]
         assert pcs == want, (who, tid, [hex(p) for p in pcs], [hex(p) for p in want])
         for f, o in zip(mine, other):
-            if names and o[1]:
+            if names and o[1] and not o[1].endswith("@plt"): # gdb makes that up, by the table of the stub
                 assert same_names(f[1], o[1], f[3].removesuffix(" (deleted)")), (who, tid, f, o)
         n += len(mine)
     return n
@@ -185,6 +187,37 @@ def inlines(target):
         n += sum(frame[4] for frame in want)
     assert n > 0
     return n
+
+
+def node(target):
+    """All threads are as eu-stack has them, with names; those that run no JavaScript, as gdb has them too."""
+    ours = by_thread(bt(target, "-o", "tid,frame,pc,function,how,object"))
+    n = compare(ours, eu_stack("-p", target), "eu")
+    theirs = gdb("-p", target)
+    script = {tid for tid, frames in ours.items() if any(f[2] == "fp" for f in frames)}
+    assert script == {int(target)}, script
+    for tid in script: # gdb guesses in code without call frame information
+        known = next(i for i, f in enumerate(ours[tid]) if f[2] == "fp")
+        ours[tid], theirs[tid] = ours[tid][:known], theirs[tid][:known]
+    return n + compare(ours, theirs, "gdb"), 0
+
+
+def hot(target, times):
+    """Threads that run, stopped anywhere: eu-stack and gdb have the same frames. Where they were is counted."""
+    at, n = {"vdso": 0, "plt": 0, "edge": 0}, 0
+    for _ in range(int(times)):
+        os.kill(int(target), signal.SIGSTOP)
+        while not all(re.search(r"\nState:\t[tT]", open(f"/proc/{target}/task/{t}/status").read())
+                      for t in os.listdir(f"/proc/{target}/task")):
+            pass
+        n += same(target, "eu", "gdb")[0]
+        for row in bt(target, "-n", "1", "-o", "tid,frame,function,offset,object,how"):
+            offset = int(row["offset"], 16) if row["offset"] != "-" else None
+            at["vdso"] += row["object"] == "[vdso]"
+            at["plt"] += offset is None and row["object"].endswith("/hot")
+            at["edge"] += row["function"] in ("leaf", "saves") and offset is not None and offset < 8
+        os.kill(int(target), signal.SIGCONT)
+    return n, at["vdso"], at["plt"], at["edge"]
 
 
 def known(target, file, *hows, status=0, words=()):

@@ -204,7 +204,10 @@ is_unnamed() {
 
 @test "node: functions are those that its own list has there, the last line that covers an address" {
     need node python3
-    node --perf-basic-prof --interpreted-frames-native-stack -e 0 || skip "this node writes no list"
+    node --perf-basic-prof --interpreted-frames-native-stack -e 0 3>&- &
+    MAP=/tmp/perf-$!.map
+    wait $! || skip "this node writes no list"
+    rm "$MAP"
     cat >deep.js <<'JS'
 function deepest(n) { if (n > 0) return deepest(n - 1) + 1; console.log("ready");
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); return 0; }

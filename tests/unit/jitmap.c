@@ -81,7 +81,8 @@ static struct answer plain(const char *text, size_t n, uint64_t addr)
 {
     struct answer a = {0};
     struct jitmap_line l;
-    for (const char *at = text, *end = text + n, *eol; (eol = memchr(at, '\n', (size_t)(end - at))); at = eol + 1)
+    const char *at = text, *end = text + n;
+    for (const char *eol; n > 0 && (eol = memchr(at, '\n', (size_t)(end - at))); at = eol + 1)
         if (eol - at < JITMAP_LINE_MAX && jitmap_parse(at, (size_t)(eol - at), &l) == 0 && addr >= l.start &&
             addr < l.start + l.size) {
             a.start = l.start;

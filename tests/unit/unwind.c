@@ -225,11 +225,22 @@ static bool in_range(uint64_t pc, const uint64_t range[2])
     return pc >= range[0] && pc < range[1];
 }
 
+// A kind of code that a run is in for a few steps only, or not yet for many.
+static bool is_rare(struct stepping *s, size_t few)
+{
+    uint8_t code[16] = {0};
+    (void)read_child(s->pid, s->regs.rip, code, sizeof code);
+    const bool vdso = s->vdso && s->regs.rip >= s->vdso->start && s->regs.rip < s->vdso->end;
+    return (vdso && s->in_vdso < few / 8) || is_plt(code) || in_range(s->regs.rip, s->leaf) ||
+           in_range(s->regs.rip, s->callback);
+}
+
 // In which kinds of code it was looked.
 static void count_place(struct stepping *s, const struct user_regs_struct *was)
 {
     uint8_t code[16] = {0};
     (void)read_child(s->pid, s->regs.rip, code, sizeof code);
+    s->in_vdso += s->vdso && s->regs.rip >= s->vdso->start && s->regs.rip < s->vdso->end;
     s->in_plt += is_plt(code);
     s->in_leaf += in_range(s->regs.rip, s->leaf);
     s->in_callback += in_range(s->regs.rip, s->callback);
@@ -269,14 +280,11 @@ static void test_steps(void)
     // Four rounds of work(). A part of the steps in the short form, other ones each time it is run there.
     size_t few = unit_times(2000, 20000), looks = 0, base = inside;
     while (s.n >= base - 1 && looks < few) {
-        bool in_vdso = s.vdso && s.regs.rip >= s.vdso->start && s.regs.rip < s.vdso->end;
-        bool rare = in_vdso || s.regs.rip == work;
         for (size_t i = 0; i < s.n; i++)
             s.on_other += !s.at[i].slot && i + 1 < s.n && s.at[i + 1].slot + (1 << 20) < s.at[0].slot;
-        if (few >= 20000 || rare || unit_random() % 8 == 0) {
+        if (few >= 20000 || s.regs.rip == work || is_rare(&s, few) || unit_random() % 8 == 0) {
             look(&s);
             looks++;
-            s.in_vdso += in_vdso;
             count_place(&s, &was);
         }
         bool nested = false;
@@ -293,8 +301,8 @@ static void test_steps(void)
            s.seen[HOW_CFI], s.seen[HOW_SIG], s.in_vdso, s.in_handler);
     check(s.wrong == 0 && s.right == looks);
     check(looks >= few);
-    printf("# in a leaf %zu, at a function's first instruction %zu, in stubs of the PLT %zu, in a callback %zu\n", s.in_leaf,
-           s.at_entry, s.in_plt, s.in_callback);
+    printf("# in a leaf %zu, at a function's first instruction %zu, in stubs of the PLT %zu, in a callback %zu\n",
+           s.in_leaf, s.at_entry, s.in_plt, s.in_callback);
     check(s.in_leaf > 0 && s.at_entry > 0 && s.in_plt > 0 && s.in_callback > 0);
     check(s.in_vdso > 0 && s.injected > 0 && s.seen[HOW_SIG] > 0 && s.on_other > 0);
     unwind_close(s.unwinder);
