@@ -3,9 +3,9 @@
 // ptrace(2) verbs for a thread: seized, interrupted, read, released. Never PTRACE_ATTACH, never
 // PTRACE_O_EXITKILL. Every stop that may come instead of ours is handled: group-stops stay, signals are
 // delivered, an exit or an exec in the middle is ESRCH. A thread that stops or dies after we stopped waiting
-// for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, which tracer_stop installs
-// (tracer_late.c), so calls like poll(2) may give EINTR. While a thread is seized SIGALRM and its timer are ours. A
-// tracee that is our own child too may be reaped with that.
+// for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, installed when there is the first
+// such thread (tracer_late.c), so calls like poll(2) may give EINTR. While a thread is seized SIGALRM and its timer are
+// ours, and SIGCHLD while one is waited for. A tracee that is our own child too may be reaped with that.
 #ifndef DMT_TRACER_H
 #define DMT_TRACER_H
 
