@@ -26,6 +26,7 @@ struct collecting {
     struct backtrace *b;
     struct stack stack;
     struct stack_want want;
+    const size_t *chosen;  // traces whose stacks are collected
     size_t known;          // traces that were looked for before this pass, sorted by tid
 };
 
@@ -168,14 +169,11 @@ static int collect_live(struct collecting *c, size_t i)
     return 0;
 }
 
-// One thread's. -1: no more threads, the target is gone.
-static int collect(struct collecting *c, size_t i)
+static int take_stack(size_t i, int done, const struct stack *s, void *arg)
 {
-    struct trace *t = &c->b->traces[i];
-    struct stack *s = &c->stack;
-    if (c->options->by == BACKTRACE_LIVE)
-        return collect_live(c, i);
-    int done = target_stack(c->target, t->tid, &c->want, s);
+    struct collecting *c = arg;
+    const size_t index = c->chosen[i];
+    struct trace *t = &c->b->traces[index];
     take_task(t, s);
     t->pause += s->pause;
     if (done < 0 && err_code() == ENOMEM)
@@ -184,28 +182,61 @@ static int collect(struct collecting *c, size_t i)
         fail(c->b, t);
         return 0;
     }
-    if (unwind_add(c->unwinder, s, (uint32_t)i) < 0)
+    if (unwind_add(c->unwinder, s, (uint32_t)index) < 0)
         return -1;
-    return unwind_kept(c->unwinder) < UNWIND_KEEP ? 0 : run(c);
+    return unwind_kept(c->unwinder) >= UNWIND_KEEP;
+}
+
+// Those that WHICH chooses, from FIRST on. -1: no more threads, the target is gone.
+static int collect(struct collecting *c, size_t first, bool (*which)(const struct trace *t))
+{
+    const struct backtrace *b = c->b;
+    CLEANUP_FREE size_t *chosen = calloc(b->n + 1, sizeof *chosen);
+    CLEANUP_FREE pid_t *tids = calloc(b->n + 1, sizeof *tids);
+    size_t n = 0, begun;
+    if (!chosen || !tids)
+        return err_set(ENOMEM, "out of memory");
+    for (size_t i = first; i < b->n; i++)
+        if (which(&b->traces[i])) {
+            chosen[n] = i;
+            tids[n++] = b->traces[i].tid;
+        }
+    for (size_t at = 0; at < n; at += begun) {
+        c->chosen = chosen + at;
+        if (target_stacks(c->target, tids + at, n - at, &c->want, &c->stack, &begun, take_stack, c) < 0 || run(c) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_any(const struct trace *t)
+{
+    (void)t;
+    return true;
 }
 
 static int collect_from(struct collecting *c, size_t first)
 {
+    if (c->options->by != BACKTRACE_LIVE)
+        return collect(c, first, is_any);
     for (size_t i = first; i < c->b->n; i++)
-        if (collect(c, i) < 0)
+        if (collect_live(c, i) < 0)
             return -1;
-    return run(c);
+    return 0;
+}
+
+static bool is_cut(const struct trace *t)
+{
+    return t->end == UNWIND_CUT;
 }
 
 // Those whose stack went on behind the first window: once more, with a larger one.
 static int collect_deep(struct collecting *c)
 {
     c->want.window = STACK_WINDOW_MAX;
-    for (size_t i = 0; i < c->b->n; i++)
-        if (c->b->traces[i].end == UNWIND_CUT && (collect(c, i) < 0 || run(c) < 0))
-            return -1;
+    int done = collect(c, 0, is_cut);
     c->want.window = STACK_WINDOW;
-    return 0;
+    return done;
 }
 
 // --- Go's other stacks -------------------------------------------------------------
@@ -249,17 +280,17 @@ static void find_user(struct stack *s, void *arg)
         (void)is_user(f, reg_of(s, "x28"), &s->user);
 }
 
+static bool is_switched(const struct trace *t)
+{
+    return t->end == UNWIND_SWITCHED;
+}
+
 static int collect_users(struct collecting *c, struct goroutines *all)
 {
     struct user_finding f = {c->target, all};
-    int done = 0;
     c->want.find_user = find_user;
     c->want.arg = &f;
-    for (size_t i = 0; i < c->b->n && done == 0; i++)
-        if (c->b->traces[i].end == UNWIND_SWITCHED)
-            done = collect(c, i);
-    if (done == 0)
-        done = run(c);
+    int done = collect(c, 0, is_switched);
     c->want.find_user = NULL;
     return done;
 }
@@ -270,7 +301,7 @@ static int collect_switched(struct collecting *c)
     struct gotarget go;
     bool any = false;
     for (size_t i = 0; i < c->b->n; i++)
-        any |= c->b->traces[i].end == UNWIND_SWITCHED;
+        any |= is_switched(&c->b->traces[i]);
     if (!any || c->options->by != BACKTRACE_COPY || gotarget_open(c->target, &go) < 0)
         return 0;
     CLEANUP_GOROUTINES struct goroutines *all = NULL;
@@ -280,23 +311,25 @@ static int collect_switched(struct collecting *c)
     return done;
 }
 
+static bool is_stray(const struct trace *t)
+{
+    return t->end == UNWIND_STRAY && t->code == 0;
+}
+
 // Code that was mapped after the mappings were read: they are read anew, and those threads again.
 static int collect_stray(struct collecting *c)
 {
     const struct maps *maps;
     bool any = false;
     for (size_t i = 0; i < c->b->n; i++)
-        any |= c->b->traces[i].end == UNWIND_STRAY && c->b->traces[i].code == 0;
+        any |= is_stray(&c->b->traces[i]);
     if (!any || target_is_core(c->target))
         return 0;
     unwind_close(c->unwinder);
     c->unwinder = NULL;
     if (target_maps_again(c->target, &maps) < 0 || unwind_open(c->target, &c->unwinder) < 0)
         return -1;
-    for (size_t i = 0; i < c->b->n; i++)
-        if (c->b->traces[i].end == UNWIND_STRAY && c->b->traces[i].code == 0 && collect(c, i) < 0)
-            return -1;
-    return run(c);
+    return collect(c, 0, is_stray);
 }
 
 // What ended before it was stopped, and what was not asked for.
@@ -352,7 +385,8 @@ int backtrace_collect(struct target *t, const struct backtrace_options *options,
         .b = ret,
         .want = {.window = STACK_WINDOW,
                  .no_stop = options->by == BACKTRACE_NO_STOP,
-                 .task = options->task || options->running},
+                 .task = options->task || options->running,
+                 .running = options->running},
     };
     *ret = (struct backtrace){0};
     int done = c.unwinder ? 0 : unwind_open(t, &c.unwinder);

@@ -129,6 +129,21 @@ int target_stack(struct target *t, pid_t tid, const struct stack_want *want, str
     return t->kind->stack(t, tid, want, ret);
 }
 
+int target_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want, struct stack *room,
+                  size_t *begun, target_stack_fn *fn, void *arg)
+{
+    *begun = 0;
+    if (t->kind->stacks && !want->no_stop)
+        return t->kind->stacks(t, tids, n, want, room, begun, fn, arg);
+    for (int enough = 0; *begun < n && enough == 0; ++*begun) {
+        const int done = target_stack(t, tids[*begun], want, room);
+        enough = fn(*begun, done, room, arg);
+        if (enough < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int target_auxv(struct target *t, uint64_t type, uint64_t *ret)
 {
     if (t->auxv.len == 0 && t->kind->auxv(t, &t->auxv) < 0)

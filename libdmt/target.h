@@ -75,6 +75,16 @@ NODISCARD int target_edit_regs(struct target *t, pid_t tid, unsigned sets,
  */
 NODISCARD int target_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret);
 
+/**
+ * The stacks of N threads, in any order: those that have to wait for a processor before they can stop wait together. FN
+ * is called once for each, with what target_stack would return (EAGAIN too: it does not run, and WANT is of those that
+ * do), and no thread is held for longer than its copy takes if FN is quick. When it returns other than 0 no more are
+ * begun. *BEGUN: how many were; -1: FN did, or none can be.
+ */
+typedef int target_stack_fn(size_t i, int done, const struct stack *stack, void *arg);
+NODISCARD int target_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want,
+                            struct stack *room, size_t *begun, target_stack_fn *fn, void *arg);
+
 /** The value of an auxv entry (getauxval(3)). -1 with ENOENT. */
 NODISCARD int target_auxv(struct target *t, uint64_t type, uint64_t *ret);
 

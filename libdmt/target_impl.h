@@ -21,6 +21,8 @@ struct target_kind {
     int (*edit_regs)(struct target *t, pid_t tid, unsigned sets,
                      int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
     int (*stack)(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret); // RET has room
+    int (*stacks)(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want, struct stack *room,
+                  size_t *begun, target_stack_fn *fn, void *arg); // NULL: one after the other
     int (*auxv)(struct target *t, struct buf *ret); // the bytes of the vector
     int (*open_file)(struct target *t, const struct mapping *mapping, int *ret);
     int (*open_path)(struct target *t, const char *path, int *ret);
@@ -46,8 +48,10 @@ NODISCARD int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs 
 NODISCARD int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
                              int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
 
-/** Its stack (target_live_stack.c). */
+/** Its stacks (target_live_stack.c). */
 NODISCARD int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret);
+NODISCARD int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want,
+                          struct stack *room, size_t *begun, target_stack_fn *fn, void *arg);
 
 /** Opens, allocated, with kind and pid; or -1. The rest of the common part is zeros: target_open fills it. */
 NODISCARD int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret);

@@ -261,6 +261,7 @@ static const struct target_kind live_kind = {
     .regs = live_regs,
     .edit_regs = live_edit_regs,
     .stack = live_stack,
+    .stacks = live_stacks,
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,

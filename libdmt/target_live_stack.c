@@ -66,17 +66,21 @@ static int collect(struct live *l, const struct tracee *tracee, const struct sta
     return stack_copy(ret, &l->looked, want, read_stack, l);
 }
 
+static int collect_and_release(struct live *l, struct tracee *tracee, const struct stack_want *want, struct stack *ret)
+{
+    int done = collect(l, tracee, want, ret);
+    tracer_release(tracee);
+    ret->pause += now() - tracee->since;
+    ret->has_call = done == 0 && reg_syscall(&ret->regs, &ret->call, ret->args);
+    return done;
+}
+
 static int stop_and_collect(struct live *l, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     struct tracee tracee;
     if (tracer_stop(l->base.pid, tid, l->base.options.max_stop, &tracee) < 0)
         return -1;
-    const uint64_t since = tracee.since;
-    int done = collect(l, &tracee, want, ret);
-    tracer_release(&tracee);
-    ret->pause += now() - since;
-    ret->has_call = done == 0 && reg_syscall(&ret->regs, &ret->call, ret->args);
-    return done;
+    return collect_and_release(l, &tracee, want, ret);
 }
 
 static uint64_t switches(const struct live *l, pid_t tid, struct buf *text)
@@ -107,12 +111,18 @@ static int collect_asleep(struct live *l, pid_t tid, const struct stack_want *wa
     return 0;
 }
 
+// Memory and mappings.
+static int ready(struct live *l)
+{
+    return live_open_mem(l) < 0 || (l->looked.n == 0 && live_look(l) < 0) ? -1 : 0;
+}
+
 int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     struct live *l = live_of(t);
     if (want->task && read_task(l, tid, ret) < 0)
         return -1;
-    if (live_open_mem(l) < 0 || (l->looked.n == 0 && live_look(l) < 0))
+    if (ready(l) < 0)
         return -1;
     for (bool again = false;; again = true) {
         int done = want->no_stop ? collect_asleep(l, tid, want, ret)
@@ -121,4 +131,102 @@ int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struc
         if (done == 0 || err_code() != ENOENT || again || live_look(l) < 0)
             return done;
     }
+}
+
+// --- several -----------------------------------------------------------------------
+
+enum { STOPPING_MAX = 192 };
+
+struct batch {
+    struct live *live;
+    const struct stack_want *want;
+    struct stack *room;
+    target_stack_fn *fn;
+    void *arg;
+    struct stopping stopping[STOPPING_MAX];
+    struct said {
+        size_t i;              // which of the threads
+        char state, name[COMM_MAX + 1];
+        size_t name_len;
+    } said[STOPPING_MAX];      // of each of those
+    size_t n;
+    size_t again[STOPPING_MAX]; // threads whose stacks are younger than the mappings that were read
+    size_t nagain;
+    int enough;                // what FN returned
+};
+
+static void give(struct batch *b, size_t i, int done)
+{
+    const int enough = b->enough < 0 ? b->enough : b->fn(i, done, b->room, b->arg);
+    b->enough = b->enough ? b->enough : enough;
+}
+
+static void begin(struct batch *b, pid_t tid, size_t i)
+{
+    struct said *said = &b->said[b->n];
+    if (stack_reserve(b->room, b->want->window) < 0) {
+        b->enough = -1;
+        return;
+    }
+    b->room->tid = tid;
+    int done = b->want->task ? read_task(b->live, tid, b->room) : 0;
+    *said = (struct said){.i = i, .state = b->room->state, .name_len = b->room->name_len};
+    memcpy(said->name, b->room->name, sizeof said->name);
+    if (done == 0 && b->want->running && said->state != 'R')
+        done = err_set(EAGAIN, "it does not run");
+    if (done == 0)
+        done = tracer_begin(b->live->base.pid, tid, b->live->base.options.max_stop, &b->stopping[b->n]);
+    if (done == 0)
+        b->n++;
+    else
+        give(b, i, -1);
+}
+
+static void end(struct batch *b, size_t k)
+{
+    const struct stopping s = b->stopping[k];
+    const struct said said = b->said[k];
+    struct tracee tracee;
+    b->stopping[k] = b->stopping[--b->n];
+    b->said[k] = b->said[b->n];
+    int done = tracer_finish(&s, &tracee);
+    if (stack_reserve(b->room, b->want->window) < 0) // has no more to reserve
+        b->enough = -1;
+    if (done == 0)
+        done = collect_and_release(b->live, &tracee, b->want, b->room);
+    b->room->tid = s.tid;
+    b->room->state = said.state;
+    b->room->name_len = said.name_len;
+    memcpy(b->room->name, said.name, sizeof said.name);
+    if (done < 0 && err_code() == ENOENT)
+        b->again[b->nagain++] = said.i;
+    else
+        give(b, said.i, done);
+}
+
+/*
+ * A thread that sleeps has stopped before another is told to. One that has not stopped waits for a processor: then the
+ * next is told too, or each would wait for its turn alone.
+ */
+int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want, struct stack *room,
+                size_t *begun, target_stack_fn *fn, void *arg)
+{
+    struct batch b = {.live = live_of(t), .want = want, .room = room, .fn = fn, .arg = arg};
+    const size_t most = want->window > STACK_WINDOW ? 1 : STOPPING_MAX; // their copies are all kept
+    if (ready(b.live) < 0)
+        return -1;
+    for (*begun = 0; b.n > 0 || (*begun < n && !b.enough && b.nagain == 0);) {
+        const bool more = *begun < n && !b.enough && b.nagain == 0 && b.n < most;
+        const uint64_t wait = !more ? UINT64_MAX : b.n > 1 ? TRACER_SPIN / 4 : TRACER_SPIN;
+        const size_t k = b.n > 0 ? tracer_await(b.stopping, b.n, wait) : 0;
+        if (k < b.n) {
+            end(&b, k);
+        } else {
+            begin(&b, tids[*begun], *begun);
+            ++*begun;
+        }
+    }
+    for (size_t k = 0; k < b.nagain && b.enough >= 0; k++)
+        give(&b, b.again[k], target_stack(t, tids[b.again[k]], want, room));
+    return b.enough < 0 ? -1 : 0;
 }

@@ -18,6 +18,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
+static uint64_t now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 // --- what /proc says ---------------------------------------------------------------------------
 
 struct task {
@@ -57,16 +64,22 @@ static bool is_thread_of(pid_t pid, pid_t tid)
 }
 
 // Whoever traces us, or traces who traces us, cannot be stopped by us: each would wait for the other for ever, and
-// neither could be killed.
+// neither could be killed. That nobody traces us holds for a millisecond: to ask takes as long as a stop.
 static bool traces_us(pid_t pid)
 {
+    enum { HOLDS = 1000000 };
+    static uint64_t untraced;
     struct task task = {0};
     pid_t tid = 0;
+    if (now() - untraced < HOLDS)
+        return false;
     for (unsigned depth = 0; depth < 64 && read_task(tid, &task) == 0 && task.tracer; depth++) {
         tid = (pid_t)task.tracer;
         if (is_thread_of(pid, tid))
             return true;
     }
+    if (tid == 0)
+        untraced = now();
     return false;
 }
 
@@ -98,13 +111,6 @@ struct alarm {
     struct itimerval timer;
     sigset_t mask;
 };
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static void on_alarm(int sig)
 {
@@ -180,42 +186,49 @@ static int seize_by(pid_t tid, uint64_t end)
 
 enum { NOT_OURS = -1 };
 
+// Which of those has something to say.
+static size_t look(struct stopping *s, size_t n)
+{
+    const uint64_t at = now();
+    for (size_t i = 0; i < n; i++) {
+        pid_t done = waitpid(s[i].tid, &s[i].status, __WALL | WNOHANG);
+        if (done == 0 && at < s[i].end)
+            continue;
+        s[i].code = done == 0 ? ETIMEDOUT : done < 0 ? NOT_OURS : WIFSTOPPED(s[i].status) ? 0 : ESRCH;
+        return i;
+    }
+    return n;
+}
+
 // Once a millisecond whoever may tell us does not: when a thread executes a program it takes the number of the first
 // one, whose end is told to nobody.
-static pid_t await_asleep(pid_t tid, uint64_t end, int *status)
+static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
 {
     const struct timespec tick = {0, 1000000};
     sigset_t child, old;
-    pid_t done;
+    size_t i;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &child, &old);
-    while ((done = waitpid(tid, status, __WALL | WNOHANG)) == 0 && now() < end) {
+    while ((i = look(s, n)) == n && now() < last) {
         (void)sigtimedwait(&child, NULL, &tick);
         late_look();
     }
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
-    return done;
+    return i;
 }
 
 /*
- * Waits for its next stop. 0, or an errno; NOT_OURS: we have no such tracee any more. A thread that sleeps stops within
- * some microseconds, mostly on another processor. If ours went to sleep meanwhile it would have to be woken from there,
- * and that one for the next thread: the thread would be held five times as long.
+ * A thread that sleeps stops within some microseconds, mostly on another processor. If ours went to sleep meanwhile it
+ * would have to be woken from there, and that one for the next thread: the thread would be held five times as long.
  */
-static int await_stop(pid_t tid, uint64_t end, int *status)
+size_t tracer_await(struct stopping *s, size_t n, uint64_t wait)
 {
-    enum { SPIN = 50000 };
-    pid_t done;
-    for (uint64_t last = now() + SPIN; (done = waitpid(tid, status, __WALL | WNOHANG)) == 0 && now() < last;)
+    const uint64_t start = now(), spin = start + (wait < TRACER_SPIN ? wait : TRACER_SPIN);
+    size_t i;
+    while ((i = look(s, n)) == n && now() < spin)
         ;
-    if (done == 0)
-        done = await_asleep(tid, end, status);
-    if (done == 0)
-        return ETIMEDOUT;
-    if (done < 0)
-        return NOT_OURS;
-    return WIFSTOPPED(*status) ? 0 : ESRCH;
+    return i < n || wait <= TRACER_SPIN ? i : await_asleep(s, n, wait < UINT64_MAX - start ? start + wait : UINT64_MAX);
 }
 
 static bool interrupt(pid_t tid, uint64_t *since)
@@ -224,56 +237,80 @@ static bool interrupt(pid_t tid, uint64_t *since)
     return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
 }
 
-static int timed_out(pid_t pid, pid_t tid, uint64_t max_stop)
+static int timed_out(const struct stopping *s)
 {
     struct task task;
-    if (!is_thread_of(pid, tid) || read_task(tid, &task) < 0 || task.ended || task.zombie)
+    if (!is_thread_of(s->pid, s->tid) || read_task(s->tid, &task) < 0 || task.ended || task.zombie)
         return err_set(ESRCH, "that thread has ended");
     return err_set(ETIMEDOUT, "did not stop within %llu ms: it sleeps in the kernel, or is frozen (state %c)",
-                   (unsigned long long)(max_stop / 1000000), task.state);
+                   (unsigned long long)(s->max_stop / 1000000), task.state);
 }
 
-int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
+// OURS: it is seized, or was.
+static int not_stopped(const struct stopping *s, int code, bool ours)
 {
-    if (traces_us(pid))
-        return err_set(EPERM, "cannot stop it: it traces this command, and each would wait for the other");
-    if (late_ready() < 0)
-        return -1;
-    struct alarm alarm;
-    const uint64_t end = now() + max_stop;
-    int status = 0, code = 0;
-    uint64_t since;
-    alarm_start(max_stop, &alarm);
-    bool ours = late_take(tid) && interrupt(tid, &since);
-    if (!ours) {
-        code = seize_by(tid, end);
-        bool interrupted = (code == 0 || code == ETIMEDOUT) && interrupt(tid, &since);
-        ours = interrupted || code == 0; // to be reaped, or renamed
-        if (ours && !interrupted)
-            code = NOT_OURS;
-    }
-    alarm_stop(&alarm);
-    // Seized, its number is its own until we reap it: now it can be compared.
-    if (code == 0 && !is_thread_of(pid, tid))
-        code = ESRCH;
-    if (code == 0)
-        code = await_stop(tid, end, &status);
-    if (code == 0) {
-        // An event is our interrupt (SIGTRAP) or a group-stop; without one a signal is about to be delivered.
-        int event = status >> 16, sig = WSTOPSIG(status);
-        *ret = (struct tracee){pid, tid, event ? 0 : sig, event && sig != SIGTRAP, since};
-        return 0;
-    }
     if (ours)
-        late_leave(pid, tid);
+        late_leave(s->pid, s->tid);
     if (code == EPERM)
-        return refused(tid);
+        return refused(s->tid);
     if (code == ETIMEDOUT)
-        return timed_out(pid, tid, max_stop);
+        return timed_out(s);
     if (code == ESRCH || code == NOT_OURS)
         return err_set(ESRCH, "no such thread");
     errno = code;
     return err_sys("cannot stop it");
+}
+
+static size_t begun; // threads that may have to be left
+
+int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret)
+{
+    if (traces_us(pid))
+        return err_set(EPERM, "cannot stop it: it traces this command, and each would wait for the other");
+    if (late_ready(begun) < 0)
+        return -1;
+    struct alarm alarm;
+    int code = 0;
+    *ret = (struct stopping){.pid = pid, .tid = tid, .max_stop = max_stop, .end = now() + max_stop};
+    alarm_start(max_stop, &alarm);
+    bool seized = late_take(tid);
+    if (!seized) {
+        code = seize_by(tid, ret->end);
+        seized = code == 0;
+    }
+    alarm_stop(&alarm);
+    // Seized, its number is its own until we reap it: now it can be compared, and it still runs.
+    const bool is_it = !seized || is_thread_of(pid, tid);
+    if ((seized || code == ETIMEDOUT) && interrupt(tid, &ret->since))
+        seized = true;
+    else if (seized)
+        code = NOT_OURS; // to be reaped, or renamed
+    if (code == 0 && !is_it)
+        code = ESRCH;
+    if (code != 0)
+        return not_stopped(ret, code, seized);
+    begun++;
+    return 0;
+}
+
+int tracer_finish(const struct stopping *s, struct tracee *ret)
+{
+    begun--;
+    if (s->code != 0)
+        return not_stopped(s, s->code, true);
+    // An event is our interrupt (SIGTRAP) or a group-stop; without one a signal is about to be delivered.
+    int event = s->status >> 16, sig = WSTOPSIG(s->status);
+    *ret = (struct tracee){s->pid, s->tid, event ? 0 : sig, event && sig != SIGTRAP, s->since};
+    return 0;
+}
+
+int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
+{
+    struct stopping s;
+    if (tracer_begin(pid, tid, max_stop, &s) < 0)
+        return -1;
+    (void)tracer_await(&s, 1, UINT64_MAX);
+    return tracer_finish(&s, ret);
 }
 
 void tracer_release(struct tracee *t)

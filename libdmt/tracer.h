@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// ptrace(2) verbs for one thread at a time: seized, interrupted, read, released. Never PTRACE_ATTACH, never
+// ptrace(2) verbs for a thread: seized, interrupted, read, released. Never PTRACE_ATTACH, never
 // PTRACE_O_EXITKILL. Every stop that may come instead of ours is handled: group-stops stay, signals are
 // delivered, an exit or an exec in the middle is ESRCH. A thread that stops or dies after we stopped waiting
-// for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, which tracer_stop installs
-// (tracer_late.c), so calls like poll(2) may give EINTR. While tracer_stop waits it has SIGALRM and its timer. A
-// tracee that is our own child too may be reaped with that.
+// for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, installed when there is the first
+// such thread (tracer_late.c), so calls like poll(2) may give EINTR. While a thread is seized SIGALRM and its timer are
+// ours, and SIGCHLD while one is waited for. A tracee that is our own child too may be reaped with that.
 #ifndef DMT_TRACER_H
 #define DMT_TRACER_H
 
@@ -27,6 +27,25 @@ struct tracee {
  * cure; ETIMEDOUT it did not stop in time (it sleeps in the kernel, or is frozen): it goes on, and is held no more.
  */
 NODISCARD int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret);
+
+/** A thread that was told to stop. */
+struct stopping {
+    pid_t pid, tid;
+    uint64_t since, end;   // when it was told, and until when we wait: nanoseconds of CLOCK_MONOTONIC
+    uint64_t max_stop;
+    int code, status;      // once tracer_await has returned it
+};
+
+/**
+ * tracer_stop in three steps, for threads that have to wait for a processor before they can stop: those wait together.
+ * tracer_begin seizes a thread and tells it to stop, with the errors of tracer_stop; tracer_await returns which of N
+ * such threads has stopped, has ended, or did not stop in time, and N when none has for WAIT nanoseconds;
+ * tracer_finish, to be called for that one, has the result of tracer_stop.
+ */
+NODISCARD int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret);
+size_t tracer_await(struct stopping *s, size_t n, uint64_t wait);
+NODISCARD int tracer_finish(const struct stopping *s, struct tracee *ret);
+enum { TRACER_SPIN = 50000 }; // nanoseconds within which a thread stops that has not to wait for a processor
 
 /** Lets it go on as it was. A thread that died meanwhile is no error. */
 void tracer_release(struct tracee *t);

@@ -67,10 +67,10 @@ static void mask(int how)
     sigprocmask(how, &child, NULL);
 }
 
-int late_ready(void)
+int late_ready(size_t more)
 {
     for (size_t i = 0; i < LATE_MAX; i++)
-        if (!late[i].tid)
+        if (!late[i].tid && more-- == 0)
             return 0;
     return err_set(ETIMEDOUT, "%d threads have not stopped yet: no more are tried", LATE_MAX);
 }

@@ -10,8 +10,8 @@
 
 #include <sys/types.h>
 
-/** -1 with ETIMEDOUT: there is no room to leave another one. */
-NODISCARD int late_ready(void);
+/** -1 with ETIMEDOUT: there is no room to leave so many more, and one. */
+NODISCARD int late_ready(size_t more);
 
 /** From now on it is detached as soon as it stops, and reaped as soon as it dies. */
 void late_leave(pid_t pid, pid_t tid);

@@ -380,6 +380,7 @@ static void test_refusals(void)
     pid = child(trace_parent_of_it);
     char code = 1;
     check(hear(&code, 1) && code == 0 && tracer_of(getpid()) == pid);
+    usleep(2000); // for a millisecond nobody looks again who traces us
     check(fails_with(EPERM, "traces this command", pid, pid, plenty) && tracer_of(pid) == 0);
     end_child(pid);
     check(soon(tracer_of(getpid()) == 0));
@@ -488,6 +489,48 @@ static void test_exec_in_the_way(void)
     check(waitpid(tid, NULL, __WALL) == tid); // it goes on now
     check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
     end_child(pid);
+}
+
+static void *exec_thread(void *arg)
+{
+    char word;
+    if (read(to_child[0], &word, 1) == 1)
+        execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+    return arg;
+}
+
+// The first thread cannot stop, and another executes a program when it is told to: that one has its number then, and
+// nobody hears of its end. A child of the child, or it would be ours to wait for under any thread.
+static void exec_beside_vfork(void)
+{
+    pthread_t id;
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pthread_create(&id, NULL, exec_thread, NULL);
+        if (vfork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            sleep_on();
+        }
+        _exit(1);
+    }
+    tell(&pid, sizeof pid);
+    sleep_on();
+}
+
+static void test_taken_number(void)
+{
+    pid_t parent = child(exec_beside_vfork), pid = 0, helper;
+    check(hear(&pid, sizeof pid) && soon(in_vfork(pid)));
+    fflush(stdout);
+    if ((helper = fork()) == 0)
+        _exit(soon(tracer_of(pid) == getppid()) && write(to_child[1], "x", 1) == 1 ? 0 : 1);
+    check(fails_with(ESRCH, "no such thread", pid, pid, plenty));
+    int status;
+    check(waitpid(helper, &status, 0) == helper && status == 0);
+    check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
+    kill(pid, SIGKILL); // PR_SET_PDEATHSIG was of the thread that is gone
+    end_child(parent);
 }
 
 // --- registers changed in a system call -----------------------------------------------------------
@@ -694,6 +737,7 @@ void test_tracer(void)
     test_deadline();
     test_end_of_tracer();
     test_exec_in_the_way();
+    test_taken_number();
     test_calls();
     test_refused_values();
 }
