@@ -6,7 +6,7 @@
  *   wall      ms from before the spawn to after the wait
  *   cpu       ms of user and system time
  *   maxrss    KiB of peak resident memory, of the process that has most
- *   peaks     KiB of peak resident memory, all its processes added up
+ *   peaks     KiB of peak resident memory of all its processes together: a page that two have is one page
  *   syscalls  calls per line of output below its header, as strace -f -c counts them; once, they do not vary
  *   sample    ms of user and system time for one report more of a command that goes on reporting: its word N is
  *             FEW in one run and MANY in the next, the difference is divided by what they differ in. So neither
@@ -26,6 +26,7 @@
  * Exit status: 0 measured (short too), 1 a command failed, 2 usage.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,37 +129,88 @@ static int run(const struct command *c, int out, int errors, double ret[MEASURES
 	return 0;
 }
 
-struct process {
-	pid_t pid;
-	double peak; /* of its memory since its last exec; 0 for a thread, which has none of its own */
+struct pages {
+	uint64_t *at; /* numbers of page frames */
+	size_t n, cap;
 };
 
-static double peak_now(pid_t pid)
+/* Linux, Documentation/admin-guide/mm/pagemap.rst: bit 63 present, bits 0 to 54 the page frame. */
+static void add_pages(pid_t pid, struct pages *p)
 {
-	char path[64], line[256];
-	double peak = 0;
-	int owner = 0;
+	const uint64_t present = 1ULL << 63, frame = (1ULL << 55) - 1, size = sysconf(_SC_PAGESIZE);
+	char path[64], line[512];
+	uint64_t from, to, some[512];
 
-	snprintf(path, sizeof path, "/proc/%d/status", pid);
-	FILE *status = fopen(path, "re");
-	while (status != NULL && fgets(line, sizeof line, status)) {
-		sscanf(line, "Tgid: %d", &owner);
-		sscanf(line, "VmHWM: %lf", &peak);
+	snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof path, "/proc/%d/maps", pid);
+	FILE *maps = fopen(path, "re");
+	while (maps != NULL && fd >= 0 && fgets(line, sizeof line, maps)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to) != 2 || strstr(line, "[vsyscall]"))
+			continue;
+		for (uint64_t page = from / size; page < to / size;) {
+			size_t want = to / size - page < 512 ? to / size - page : 512;
+			ssize_t got = pread(fd, some, want * 8, page * 8);
+			if (got <= 0)
+				break;
+			for (ssize_t i = 0; i < got / 8; i++) {
+				if (!(some[i] & present))
+					continue;
+				if ((some[i] & frame) == 0)
+					fail(1, "page frames have no numbers here: not allowed to see them");
+				if (p->n == p->cap)
+					p->at = realloc(p->at, (p->cap = p->cap ? 2 * p->cap : 4096) * 8);
+				p->at[p->n++] = some[i] & frame;
+			}
+			page += got / 8;
+		}
 	}
-	if (status != NULL)
-		fclose(status);
-	return owner == pid ? peak : 0;
+	if (maps != NULL)
+		fclose(maps);
+	close(fd);
 }
 
-/* No wait says what each process of a tree has had. The last system call of one, in which it ends or is killed, comes
- * when it has had all that it gets: so each call is a stop, and we look then. */
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double memory_now(const pid_t *pids, int n)
+{
+	static struct pages p;
+	size_t different = 0;
+
+	p.n = 0;
+	for (int i = 0; i < n; i++)
+		add_pages(pids[i], &p);
+	qsort(p.at, p.n, sizeof *p.at, by_number);
+	for (size_t i = 0; i < p.n; i++)
+		different += i == 0 || p.at[i] != p.at[i - 1];
+	return different * sysconf(_SC_PAGESIZE) / 1024.0;
+}
+
+/* Before memory is given back, and before a process is: there it has all that it gets until then. */
+static int gives_back(pid_t pid)
+{
+	struct __ptrace_syscall_info call;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof call, &call) < 0 || call.op != PTRACE_SYSCALL_INFO_ENTRY)
+		return 0;
+	switch (call.entry.nr) {
+	case SYS_munmap: case SYS_mremap: case SYS_brk: case SYS_madvise: case SYS_exit: case SYS_exit_group:
+	case SYS_execve: case SYS_kill: case SYS_pidfd_send_signal: return 1;
+	default: return 0;
+	}
+}
+
 static int run_peaks(const struct command *c, int out, int errors, double ret[MEASURES])
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
 			     PTRACE_O_EXITKILL;
-	struct process all[MAX_PROCESSES];
+	pid_t all[MAX_PROCESSES], first = fork(), pid;
 	int n = 0, status, result = -1;
-	pid_t first = fork(), pid;
 
 	if (first == 0) {
 		dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
@@ -167,34 +220,36 @@ static int run_peaks(const struct command *c, int out, int errors, double ret[ME
 		execv(c->path, c->argv);
 		_exit(127);
 	}
+	ret[PEAKS] = 0;
 	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
 		int i = 0, signal = WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
 
+		while (i < n && all[i] != pid)
+			i++;
 		if (!WIFSTOPPED(status)) {
 			result = pid == first ? status : result;
+			if (i < n)
+				all[i] = all[--n];
 			continue;
 		}
-		while (i < n && all[i].pid != pid)
-			i++;
 		if (i == MAX_PROCESSES)
 			fail(1, "`%s` has too many processes", c->text);
 		if (i == n) {
-			all[n++] = (struct process){ pid, 0 };
+			all[n++] = pid;
 			if (pid == first)
 				ptrace(PTRACE_SETOPTIONS, pid, NULL, options);
 			signal = 0; /* its stop is how the kernel hands it over */
 		}
-		if (signal == (SIGTRAP | 0x80))
-			all[i].peak = peak_now(pid);
+		if (signal == (SIGTRAP | 0x80) && gives_back(pid)) {
+			double now = memory_now(all, n);
+			ret[PEAKS] = now > ret[PEAKS] ? now : ret[PEAKS];
+		}
 		if (signal == (SIGTRAP | 0x80) || signal == SIGTRAP)
 			signal = 0;
 		ptrace(PTRACE_SYSCALL, pid, NULL, signal);
 	}
 	if (result != 0)
 		return warn("`%s` did not end well: %x", c->text, result), -1;
-	ret[PEAKS] = 0;
-	for (int i = 0; i < n; i++)
-		ret[PEAKS] += all[i].peak;
 	return 0;
 }
 
