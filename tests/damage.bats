@@ -15,8 +15,10 @@ setup() {
 damaged() {
     local said
     # A report of a sanitizer is an error; a crash of a library in the child is none.
-    said=$(ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_abort=0:allocator_may_return_null=1 \
-        DMT_LINES=8 "$FIXTURES/mutate" "$(scale "$1" "$2")" "${DMT_SEED:-1}" "${@:3}" 3>&-) || { echo "$said"; return 1; }
+    local -x ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_abort=0
+    ASAN_OPTIONS+=:allocator_may_return_null=1
+    said=$(DMT_LINES=8 "$FIXTURES/mutate" "$(scale "$1" "$2")" "${DMT_SEED:-1}" "${@:3}" 3>&-) ||
+        { echo "$said"; return 1; }
     echo "# $BATS_TEST_DESCRIPTION: $said"
     [ -z "${DMT_SOAK:-}" ] || echo "# $BATS_TEST_DESCRIPTION: $said" >&3
 }
@@ -133,7 +135,7 @@ is_running() {
         tell again
         [ "$(answer)" = again ]
     done
-    sum="$asked runs, statuses $(for status in "${!by[@]}"; do echo -n "$status:${by[$status]} "; done), longest CPU $most ms"
+    sum="$asked runs, statuses 0:${by[0]:-0} 1:${by[1]:-0} 3:${by[3]:-0}, longest CPU $most ms"
     echo "# $BATS_TEST_DESCRIPTION: $sum"
     [ -z "${DMT_SOAK:-}" ] || echo "# $BATS_TEST_DESCRIPTION: $sum" >&3
 }

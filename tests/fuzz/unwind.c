@@ -49,7 +49,8 @@ static uint64_t word(struct input *in)
 // Calls before every address that 16 divides, code that ends a handler, edges of functions, a thread's start.
 static void make_text(uint8_t *text)
 {
-    static const uint8_t sigreturn[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05}, edge[] = {0x55, 0x48, 0x89, 0xe5, 0xc3},
+    static const uint8_t sigreturn[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05},
+                         edge[] = {0x55, 0x48, 0x89, 0xe5, 0xc3},
                          clone[] = {0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05};
     memset(text, 0x90, TEXT);
     for (size_t i = 11; i + 5 <= TEXT; i += 16)

@@ -390,7 +390,7 @@ static void test_rubbish(void)
 #ifdef __x86_64__
 
 // More answers than a socket holds: the child cannot have ended when the first one is here.
-enum { BROKEN = 400, DEEP = 40, DEEPER = 1500, COPY = 24 << 10 };
+enum { BROKEN = 400, DEEP = 40, DEEPER = 1500, COPY = 24 << 10, COPY_ALL = 1 << 20 };
 
 struct breaking {
     pid_t first;           // the child that was killed first
@@ -496,7 +496,8 @@ __attribute__((noinline)) static bool add_here(struct unwinder *u, const struct 
     static const int order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
                                 REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
     ucontext_t context;
-    if (getcontext(&context) < 0 || stack_reserve(&s, STACK_WINDOW) < 0)
+    const size_t window = n > 1 ? COPY : COPY_ALL;
+    if (getcontext(&context) < 0 || stack_reserve(&s, window) < 0)
         return false;
     struct buf *gp = &s.regs.set[REGS_GP];
     memset(gp->data, 0, gp->cap);
@@ -504,7 +505,7 @@ __attribute__((noinline)) static bool add_here(struct unwinder *u, const struct 
     s.regs.have = 1 << REGS_GP;
     for (unsigned i = 0; i < ARRAY_LEN(order); i++)
         reg_dwarf_put(&s.regs, i, (uint64_t)context.uc_mcontext.gregs[order[i]]);
-    if (stack_copy(&s, maps, &(struct stack_want){.window = n > 1 ? COPY : STACK_WINDOW}, read_self, NULL) < 0)
+    if (stack_copy(&s, maps, &(struct stack_want){.window = window}, read_self, NULL) < 0)
         return false;
     for (uint32_t i = 0; i < n; i++)
         if (unwind_add(u, &s, i) < 0)
@@ -518,6 +519,14 @@ __attribute__((noinline)) static bool add_self(struct unwinder *u, const struct 
     return done; // no tail call
 }
 
+// The stack as large as it will be, before it is looked at.
+__attribute__((noinline)) static void grow_stack(void)
+{
+    volatile char room[COPY_ALL];
+    for (size_t i = 0; i < sizeof room; i += 4096)
+        room[sizeof room - 1 - i] = 0;
+}
+
 static void test_breaks(void)
 {
     struct procs ps;
@@ -529,6 +538,7 @@ static void test_breaks(void)
     struct breaking b = {0};
     if (child_of_ours() != 0)
         return; // not ours alone
+    grow_stack();
     if (procs_open(&ps) < 0 || target_open(&ps, &operand, &options, &t) < 0 || target_maps(t, &maps) < 0 ||
         unwind_open(t, &u) < 0) {
         check(!"opened");
@@ -552,7 +562,10 @@ static void test_breaks(void)
     // Its end while it reads variables: no frame is left out, none comes twice, and the file is looked at no more.
     b = (struct breaking){.most = 1};
     unwind_want_variables(u, NULL, take_variables, &b);
-    check(add_self(u, maps, 1, DEEPER) && unwind_run(u, UNWIND_FRAMES_MAX, take_whole, &b) == 0);
+    bool ran = add_self(u, maps, 1, DEEPER) && unwind_run(u, UNWIND_FRAMES_MAX, take_whole, &b) == 0;
+    check(ran);
+    if (!ran)
+        printf("# frame %zu of %zu: %s\n", b.frame, b.frames[0], err_text());
     check(b.kills == 1 && b.frame == b.frames[0] && b.frame > DEEPER && b.known > 0 && b.refused > 0);
     check(b.known + b.refused + b.unknown == b.frame);
     unwind_close(u);
