@@ -241,45 +241,6 @@ static int collect_deep(struct collecting *c)
 
 // --- Go's other stacks -------------------------------------------------------------
 
-struct user_finding {
-    struct target *target;
-    struct goroutines *all;
-};
-
-static bool is_user(const struct user_finding *f, uint64_t g, struct stack_user *ret)
-{
-    struct gostack s;
-    if (goroutines_of_g(f->all, g, &s) < 0)
-        return ret->none = err_code() == ENODATA;
-    if (s.user.sp < s.user.low || s.user.sp >= s.user.high)
-        return false; // Go is just moving it
-    *ret = (struct stack_user){s.user.low, s.user.high, s.user.pc, s.user.sp, s.user.bp, false};
-    return true;
-}
-
-static uint64_t reg_of(const struct stack *s, const char *name)
-{
-    unsigned char bytes[REG_BYTES_MAX] = {0};
-    const struct reg *reg = reg_find(name, strlen(name));
-    uint64_t value = 0;
-    if (reg && reg_get(&s->regs, reg, bytes) == 0)
-        memcpy(&value, bytes, sizeof value);
-    return value;
-}
-
-// The thread has its g in thread-local storage, where Go's linker has made the program, or in a register.
-static void find_user(struct stack *s, void *arg)
-{
-    const struct user_finding *f = arg;
-    const uint64_t tls = reg_of(s, "fs_base");
-    uint64_t g = 0;
-    size_t got = 0;
-    if (tls && (target_read(f->target, tls - sizeof g, &g, sizeof g, &got) < 0 || got != sizeof g))
-        g = 0;
-    if (!is_user(f, g, &s->user) && !is_user(f, reg_of(s, "r14"), &s->user))
-        (void)is_user(f, reg_of(s, "x28"), &s->user);
-}
-
 static bool is_switched(const struct trace *t)
 {
     return t->end == UNWIND_SWITCHED;
@@ -287,8 +248,8 @@ static bool is_switched(const struct trace *t)
 
 static int collect_users(struct collecting *c, struct goroutines *all)
 {
-    struct user_finding f = {c->target, all};
-    c->want.find_user = find_user;
+    struct gotarget_finding f = {c->target, all};
+    c->want.find_user = gotarget_find_user;
     c->want.arg = &f;
     int done = collect(c, 0, is_switched);
     c->want.find_user = NULL;

@@ -42,15 +42,21 @@ static int hold_thread(pid_t tid, struct gostack_frame *ret, void *arg)
 {
     enum { LINK_AARCH64 = 30 };
     struct reading *r = arg;
-    const struct stack_want want = {.window = STACK_WINDOW};
+    struct gotarget_finding finding = {r->target, r->all};
+    const struct stack_want want = {.window = STACK_WINDOW, .find_user = gotarget_find_user, .arg = &finding};
     r->has_held = false;
     if (!ret)
         return 0;
     if (target_stack(r->target, tid, &want, &r->held) < 0)
         return -1;
     r->has_held = true;
+    if (r->held.user.in_vdso) {
+        *ret = (struct gostack_frame){.pc = r->held.user.pc, .sp = r->held.user.sp};
+        return 0;
+    }
     *ret = (struct gostack_frame){.pc = reg_pc(&r->held.regs), .sp = reg_sp(&r->held.regs),
-                                  .bp = reg_fp(&r->held.regs), .has_bp = true};
+                                  .bp = reg_fp(&r->held.regs), .has_bp = true, .exact = true,
+                                  .kept = reg_dwarf_get(&r->held.regs, gosym_kept(r->go.gosym)), .has_kept = true};
     if (gosym_machine(r->go.gosym) == EM_AARCH64)
         ret->lr = reg_dwarf_get(&r->held.regs, LINK_AARCH64);
     return 0;

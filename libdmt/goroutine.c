@@ -148,10 +148,46 @@ static pid_t thread_of(const struct goroutines *all, const struct goroutine_head
     return (pid_t)procid;
 }
 
+static bool is_caller(const struct goroutines *all, uint64_t sp, uint64_t pc)
+{
+    enum { FRAME_WORDS = 6 };
+    uint64_t w[FRAME_WORDS];
+    struct gosym_func func;
+    bool returned = false;
+    if (gosym_func_at(all->o.gosym, pc - all->o.bias, &func) < 0 || !goroutine_get(&all->o, sp - sizeof w, w, sizeof w))
+        return false;
+    for (size_t i = 0; i < FRAME_WORDS; i++)
+        returned |= w[i] == pc;
+    return returned;
+}
+
+/*
+ * The clock is read on the system stack, and sched is not written. Go keeps in m.vdsoSP and the word behind it, m.vdsoPC,
+ * who reads it (runtime/traceback.go begins there too). Where in m is of the version; but nothing else there, behind
+ * morebuf, is an address of the stack below which that very return address is.
+ */
+static void find_vdso(const struct goroutines *all, const struct goroutine_header *h, struct gostack *s)
+{
+    enum { M_WORDS = 256 };
+    uint64_t w[M_WORDS];
+    if (!goroutine_get(&all->o, h->m, w, sizeof w))
+        return;
+    for (size_t i = all->layout.procid / 8; i + 1 < M_WORDS; i++)
+        if (w[i] > h->low && w[i] < h->high && w[i] % 8 == 0 && is_caller(all, w[i], w[i + 1])) {
+            s->user.sp = w[i];
+            s->user.pc = w[i + 1];
+            s->user.bp = 0;
+            s->user.in_vdso = true;
+            return;
+        }
+}
+
 static struct gostack stack_of(const struct goroutines *all, const struct goroutine_header *h)
 {
-    return (struct gostack){.gosym = all->o.gosym, .bias = all->o.bias, .read = all->o.read, .arg = all->o.arg,
-                            .user = {h->low, h->high, h->pc, h->sp, h->bp}};
+    struct gostack s = {.gosym = all->o.gosym, .bias = all->o.bias, .read = all->o.read, .arg = all->o.arg,
+                        .user = {h->low, h->high, h->pc, h->sp, h->bp, false}};
+    find_vdso(all, h, &s);
+    return s;
 }
 
 // On its own stack, it ran when the registers were taken. On another it may have come to that since.
@@ -179,7 +215,7 @@ static bool frames_of_running(struct goroutines *all, const struct goroutine_hea
         ret->why = "it runs, and its thread was not stopped";
         return false;
     }
-    f.innermost = f.exact = true;
+    f.innermost = true;
     finish(all, goroutines_walk(all, &s, f), ret);
     const bool same = is_same_moment(all, h, ret->tid, &f);
     (void)all->o.regs(ret->tid, NULL, all->o.regs_arg);

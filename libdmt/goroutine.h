@@ -29,8 +29,9 @@ struct goroutine_options {
     bool still;            // nothing changes: a core, or all threads are stopped
     unsigned max_frames;   // of one goroutine; 0: 1024
     /**
-     * The registers of a thread (pc, sp, bp, lr). What READ reads from then on is, GOROUTINE_HELD bytes from sp on, of
-     * the moment that they are of, until it is called with RET NULL. -1: not known. NULL: of no thread.
+     * The registers of a thread (pc, sp, bp, lr, kept); in the vDSO those of who has called it, without `exact`. What
+     * READ reads from then on is, GOROUTINE_HELD bytes from sp on, of the moment that they are of, until it is called
+     * with RET NULL. -1: not known. NULL: of no thread.
      */
     int (*regs)(pid_t tid, struct gostack_frame *ret, void *arg);
     void *regs_arg;

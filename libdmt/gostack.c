@@ -26,6 +26,19 @@ static int go_to_user(const struct gostack *s, struct gostack_frame *f)
     return 1;
 }
 
+// Calls C on another stack, and remembers its own.
+static int go_to_kept(const struct gostack *s, const struct gosym_func *func, struct gostack_frame *f)
+{
+    const int keeps = gosym_keeps_sp(s->gosym, func, f->pc - s->bias);
+    if (keeps < 0)
+        return -1;
+    if (keeps && (!f->has_kept || f->kept % sizeof f->kept != 0))
+        return err_set(ENOTSUP, "the stack is changed here");
+    if (keeps)
+        f->sp = f->kept;
+    return 0;
+}
+
 /*
  * Where there are frame pointers, a function with a frame keeps its caller's below the return address; assembly may
  * not. It is believed where it is an address above this frame.
@@ -105,8 +118,8 @@ int gostack_step(const struct gostack *s, struct gostack_frame *f)
         return -1;
     if (role == GOSYM_TOP)
         return 0;
-    if (role == GOSYM_SWITCHES && !(f->innermost && f->entered))
-        return err_set(ENOTSUP, "the stack is changed here");
+    if (role == GOSYM_SWITCHES && !(f->innermost && f->entered) && go_to_kept(s, &func, &next) < 0)
+        return -1;
     if (role == GOSYM_MORESTACK && on_system_stack(s, f))
         return go_to_user(s, f);
     if (role == GOSYM_SYSTEMSTACK && on_system_stack(s, f)) {
@@ -126,7 +139,7 @@ int gostack_step(const struct gostack *s, struct gostack_frame *f)
     if (done < 0)
         return -1;
     next.exact = role == GOSYM_PANIC || role == GOSYM_SIGNAL;
-    next.innermost = next.entered = false;
+    next.innermost = next.entered = next.has_kept = false;
     *f = next;
     return 1;
 }

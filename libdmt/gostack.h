@@ -18,6 +18,7 @@ struct gostack {
     struct {
         uint64_t low, high;  // of its stack
         uint64_t pc, sp, bp; // its sched
+        bool in_vdso;        // pc and sp are those of who asked for the time, which is asked for on the system stack
     } user;
 };
 
@@ -25,7 +26,8 @@ struct gostack_frame {
     uint64_t pc, sp;
     uint64_t bp;             // the frame pointer, where has_bp
     uint64_t lr;             // aarch64, of the innermost frame: the link register
-    bool has_bp;
+    uint64_t kept;           // the register gosym_kept, where has_kept
+    bool has_bp, has_kept;
     bool innermost;          // no step was made yet
     bool exact;              // PC is an instruction that runs or faults, or that a signal interrupted; else it is where
                              // a call returns to

@@ -113,6 +113,14 @@ enum gosym_role {
 };
 NODISCARD int gosym_role(struct gosym *g, const struct gosym_func *f, enum gosym_role *ret);
 
+/**
+ * F, GOSYM_SWITCHES, calls C, as time.now the vDSO, on the system's stack or on what it has aligned of its own. 1: at PC
+ * its own stack pointer is in a register that C leaves as it was (gosym_kept, by DWARF number); 0: not yet, or not any
+ * more: it is the stack pointer. -1 with ENOTSUP: it is no such function. By its code; all of Go 1.17 on are alike.
+ */
+NODISCARD int gosym_keeps_sp(struct gosym *g, const struct gosym_func *f, uint64_t pc);
+unsigned gosym_kept(const struct gosym *g);
+
 /** Where the program keeps its variables, as the runtime's moduledata says. END 0: not known. */
 struct gosym_range {
     uint64_t start, end;

@@ -4,6 +4,7 @@
 #include "err.h"
 #include "gosym_impl.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <string.h>
 
@@ -269,4 +270,36 @@ int gosym_role(struct gosym *g, const struct gosym_func *f, enum gosym_role *ret
                 role = named[i].role;
     *ret = role;
     return 0;
+}
+
+unsigned gosym_kept(const struct gosym *g)
+{
+    enum { R12 = 12, X20 = 20 };
+    return gosym_machine(g) == EM_AARCH64 ? X20 : R12;
+}
+
+/*
+ * runtime/sys_linux_amd64.s, sys_linux_arm64.s, time_linux_amd64.s, race_amd64.s: MOVQ SP, R12 (MOVD RSP, R20) when the
+ * frame is made, MOVQ R12, SP before it is taken down; from the one to the other, and a bit on, both tell the same frame.
+ */
+int gosym_keeps_sp(struct gosym *g, const struct gosym_func *f, uint64_t pc)
+{
+    enum { SAVED_WITHIN = 64 };
+    static const unsigned char x86[][4] = {{0x49, 0x89, 0xe4}, {0x4c, 0x89, 0xe4}},
+                               arm[][4] = {{0xf4, 0x03, 0x00, 0x91}, {0x9f, 0x02, 0x00, 0x91}};
+    const bool is_arm = gosym_machine(g) == EM_AARCH64;
+    const unsigned char (*word)[4] = is_arm ? arm : x86;
+    const size_t size = is_arm ? 4 : 3;
+    unsigned char code[512];
+    uint64_t made, now;
+    const size_t n = f->end - f->entry < sizeof code ? (size_t)(f->end - f->entry) : sizeof code;
+    const unsigned char *save = NULL;
+    if (gosym_get(g, f->entry, code, n) == 0)
+        save = memmem(code, n < SAVED_WITHIN ? n : SAVED_WITHIN, word[0], size);
+    if (!save || !memmem(save, n - (size_t)(save - code), word[1], size))
+        return err_set(ENOTSUP, "the stack is changed here");
+    const uint64_t saved = f->entry + (uint64_t)(save - code) + size;
+    if (pc < saved)
+        return 0;
+    return gosym_spdelta(g, f, saved, &made) < 0 || gosym_spdelta(g, f, pc, &now) < 0 ? -1 : now == made;
 }

@@ -5,6 +5,7 @@
 #include "module.h"
 
 #include <errno.h>
+#include <string.h>
 
 int gotarget_read(void *t, uint64_t at, void *to, size_t n, size_t *got)
 {
@@ -58,4 +59,39 @@ int gotarget_open(struct target *t, struct gotarget *ret)
             return 0;
     }
     return err_set(ENOENT, "it is no Go program");
+}
+
+static bool is_user(const struct gotarget_finding *f, uint64_t g, struct stack_user *ret)
+{
+    struct gostack s;
+    if (goroutines_of_g(f->all, g, &s) < 0)
+        return ret->none = err_code() == ENODATA;
+    if (s.user.sp < s.user.low || s.user.sp >= s.user.high)
+        return false; // Go is just moving it
+    *ret = (struct stack_user){.low = s.user.low, .high = s.user.high, .pc = s.user.pc, .sp = s.user.sp,
+                               .bp = s.user.bp, .in_vdso = s.user.in_vdso};
+    return true;
+}
+
+static uint64_t reg_of(const struct stack *s, const char *name)
+{
+    unsigned char bytes[REG_BYTES_MAX] = {0};
+    const struct reg *reg = reg_find(name, strlen(name));
+    uint64_t value = 0;
+    if (reg && reg_get(&s->regs, reg, bytes) == 0)
+        memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+// The thread has its g in thread-local storage, where Go's linker has made the program, or in a register.
+void gotarget_find_user(struct stack *s, void *arg)
+{
+    const struct gotarget_finding *f = arg;
+    const uint64_t tls = reg_of(s, "fs_base");
+    uint64_t g = 0;
+    size_t got = 0;
+    if (tls && (target_read(f->target, tls - sizeof g, &g, sizeof g, &got) < 0 || got != sizeof g))
+        g = 0;
+    if (!is_user(f, g, &s->user) && !is_user(f, reg_of(s, "r14"), &s->user))
+        (void)is_user(f, reg_of(s, "x28"), &s->user);
 }

@@ -20,4 +20,11 @@ void gotarget_close(struct gotarget *g);
 /** The shape of objfile_read_fn, of the memory of the struct target T. */
 int gotarget_read(void *t, uint64_t at, void *to, size_t n, size_t *got);
 
+/** As find_user of struct stack_want, ARG a struct gotarget_finding. */
+struct gotarget_finding {
+    struct target *target;
+    struct goroutines *all;
+};
+void gotarget_find_user(struct stack *s, void *arg);
+
 #endif

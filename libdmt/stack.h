@@ -26,7 +26,7 @@ struct stack_region {
 /** The stack that a thread of Go has left for its runtime's, and where. HIGH 0: not known, or (none) there is none. */
 struct stack_user {
     uint64_t low, high, pc, sp, bp;
-    bool none;
+    bool none, in_vdso;    // in_vdso: as in struct gostack
 };
 
 struct stack {

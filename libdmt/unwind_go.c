@@ -53,6 +53,12 @@ static int step_up(const struct gostack *s, struct gostack_frame *f)
     return gostack_step(s, f);
 }
 
+// What a guess says of a register is none.
+static bool is_told(const struct place *p, unsigned reg)
+{
+    return frame_knows(&p->regs, reg) && (p->how == HOW_REG || p->how == HOW_SIG || p->how == HOW_CFI);
+}
+
 // No register but the frame pointer, and on machines that have one the link register, has a value that Go has kept.
 static void put_place(const struct gostack *s, const struct gostack_frame *f, struct place *to)
 {
@@ -74,17 +80,20 @@ enum stepped step_go(struct climb *w, const struct place *from, struct place *to
 {
     struct gostack s = {.read = read_stack,
                         .arg = w,
-                        .user = {w->user.low, w->user.high, w->user.pc, w->user.sp, w->user.bp}};
+                        .user = {w->user.low, w->user.high, w->user.pc, w->user.sp, w->user.bp, w->user.in_vdso}};
     const struct frame_regs *r = &from->regs;
     s.gosym = go_at(w->space, r->at[reg_dwarf_pc] - !from->exact, &s.bias);
     if (!s.gosym)
         return STEP_NO;
+    const unsigned kept = gosym_kept(s.gosym);
     struct gostack_frame f = {
         .pc = r->at[reg_dwarf_pc],
         .sp = r->at[reg_dwarf_sp],
         .bp = r->at[reg_dwarf_fp],
         .has_bp = frame_knows(r, reg_dwarf_fp),
         .lr = machine_link >= 0 && frame_knows(r, (unsigned)machine_link) ? r->at[machine_link] : 0,
+        .kept = r->at[kept],
+        .has_kept = is_told(from, kept),
         .innermost = from->how == HOW_REG || from->how == HOW_SIG,
         .exact = from->exact,
     };

@@ -108,7 +108,7 @@ static int regs_of(pid_t tid, struct gostack_frame *ret, void *arg)
 {
     (void)arg;
     if (ret)
-        *ret = (struct gostack_frame){.pc = GOTABLES_TEXT, .sp = STACK + 0x280};
+        *ret = (struct gostack_frame){.pc = GOTABLES_TEXT, .sp = STACK + 0x280, .exact = true};
     return tid == 77 ? 0 : -1;
 }
 
