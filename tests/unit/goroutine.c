@@ -213,6 +213,91 @@ static void test_steps_aarch64(void)
     check(gostack_step(&s, &f) == 0);
 }
 
+// main.main, marked as one that writes the stack pointer: it saves that at +8, its frame made, and has it back at +0x24.
+static void make_switching(struct process *p, uint16_t machine)
+{
+    enum { SPWRITE = 2 };
+    const bool arm = machine == EM_AARCH64;
+    const uint32_t save = arm ? 0x910003f4 : 0xe48949, restore = arm ? 0x9100029f : 0xe4894c;
+    struct gosym *gosym;
+    struct gosym_func func;
+    make(p, GO_1_20, &layouts[0]);
+    memcpy(p->bytes + offsetof(Elf64_Ehdr, e_machine), &machine, sizeof machine);
+    check(gosym_open_loaded(read_process, p, GOTABLES_BASE, &gosym) == 0);
+    check(gosym_func_at(gosym, GOTABLES_TEXT, &func) == 0);
+    p->bytes[func.pcdata - 3 - GOTABLES_BASE] = SPWRITE;
+    memcpy(p->bytes + 0x1008, &save, sizeof save);
+    memcpy(p->bytes + 0x1024, &restore, sizeof restore);
+    gosym_close(gosym);
+}
+
+// From each instruction: the frame is where the stack pointer is, or where the function has saved that.
+static void test_kept(uint16_t machine)
+{
+    struct process p;
+    CLEANUP_GOSYM struct gosym *gosym = NULL;
+    make_switching(&p, machine);
+    check(gosym_open_loaded(read_process, &p, GOTABLES_BASE, &gosym) == 0 &&
+          gosym_kept(gosym) == (machine == EM_AARCH64 ? 20 : 12));
+    const struct gostack s = {.gosym = gosym, .read = read_process, .arg = &p};
+    const uint64_t kept = STACK + 0x40, ra = GOTABLES_TEXT + 0x48, other = GOTABLES_TEXT + 0x91;
+    const bool arm = machine == EM_AARCH64;
+    put(&p, kept + (arm ? 0 : 0x28), ra);
+    for (unsigned at = 0; at < 0x38; at += 4) {
+        const unsigned delta = at < 4 ? 0 : at < 8 ? 8 : at < 0x30 ? 0x28 : 0;
+        const bool saved = at >= (arm ? 0xc : 0xb) && at < 0x30;
+        const struct gostack_frame here = {.pc = GOTABLES_TEXT + at, .sp = STACK + 0x100, .innermost = true, .lr = other,
+                                           .exact = true, .has_kept = true, .kept = kept};
+        struct gostack_frame f = here;
+        put(&p, STACK + 0x100, other);
+        put(&p, STACK + 0x100 + (arm ? 0 : delta), other);
+        check(gostack_step(&s, &f) == 1 && f.pc == (saved ? ra : other) && !f.has_kept);
+        check(f.sp == (saved ? kept + 0x28 : STACK + 0x100 + delta) + (arm ? 0 : 8));
+        f = here;
+        f.has_kept = false;
+        check(gostack_step(&s, &f) == (saved ? -1 : 1));
+        f = here;
+        f.kept = kept + 1;
+        check(gostack_step(&s, &f) == (saved ? -1 : 1));
+    }
+    // What does not save it, or does not have it back, goes who knows where.
+    struct gostack_frame f = {.pc = GOTABLES_TEXT + 0x10, .sp = STACK + 0x100, .has_kept = true, .kept = kept};
+    const struct gostack_frame before = f;
+    CLEANUP_GOSYM struct gosym *none = NULL;
+    p.bytes[0x1024] ^= 1;
+    check(gosym_open_loaded(read_process, &p, GOTABLES_BASE, &none) == 0);
+    const struct gostack lost = {.gosym = none, .read = read_process, .arg = &p};
+    check(gostack_step(&lost, &f) == -1 && err_code() == ENOTSUP && memcmp(&f, &before, sizeof f) == 0);
+}
+
+// m.vdsoSP and vdsoPC, wherever they are: 1.19 has them at 0x320.
+static void test_vdso(void)
+{
+    enum { VDSO_SP = M + 0xe8, SP = STACK + 0x2c0 };
+    for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+        struct process p;
+        CLEANUP_GOSYM struct gosym *gosym = NULL;
+        CLEANUP_GOROUTINES struct goroutines *all = NULL;
+        make(&p, GO_1_26, &layouts[i]);
+        check(gosym_open_loaded(read_process, &p, GOTABLES_BASE, &gosym) == 0);
+        const struct goroutine_options o = {.gosym = gosym, .read = read_process, .arg = &p, .still = true};
+        check(goroutines_open(&o, &all) == 0);
+        struct gostack s = {0};
+        put(&p, VDSO_SP, SP);
+        put(&p, VDSO_SP + 8, GOTABLES_TEXT + 0x21);
+        check(goroutines_of_g(all, g_at(3), &s) == 0 && !s.user.in_vdso); // it has called nothing
+        put(&p, SP - 8, GOTABLES_TEXT + 0x21);
+        check(goroutines_of_g(all, g_at(3), &s) == 0 && s.user.in_vdso);
+        check(s.user.sp == SP && s.user.pc == GOTABLES_TEXT + 0x21 && s.user.bp == 0 && s.user.low == STACK + 0x200);
+        put(&p, VDSO_SP, 0); // it is back
+        check(goroutines_of_g(all, g_at(3), &s) == 0 && !s.user.in_vdso);
+        put(&p, VDSO_SP, SP);
+        put(&p, VDSO_SP + 8, 12345); // no code of Go
+        put(&p, SP - 8, 12345);
+        check(goroutines_of_g(all, g_at(3), &s) == 0 && !s.user.in_vdso);
+    }
+}
+
 static bool user_is(const struct gostack *s)
 {
     return s->user.low == STACK + 0x200 && s->user.high == STACK + 0x300 && s->user.bp == STACK + 0x2f0;
@@ -283,6 +368,9 @@ void test_goroutine(void)
     test_goroutines();
     test_steps();
     test_steps_aarch64();
+    test_kept(EM_X86_64);
+    test_kept(EM_AARCH64);
+    test_vdso();
     test_threads();
     test_changed();
 }
