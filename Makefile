@@ -133,6 +133,10 @@ $(FIXTURES): $(BUILD)/%: tests/%.c $(BUILD)/flags
 
 TESTENV = DMT_BUILD=$(abspath $(BUILD)) DMT_SAN=$(SAN) PATH=$(abspath $(BUILD)):"$$PATH"
 BATS    = bats --formatter tap $(or $(T),$(wildcard tests/*.bats))
+# Two files at a time, where bats can (GNU parallel); stat.bats measures the machine, and has it alone.
+TWO     = $(if $(shell parallel --version 2>/dev/null | grep GNU),--jobs 2 --no-parallelize-within-files)
+ALL     = 'bats --formatter tap $(TWO) $(filter-out tests/stat.bats,$(wildcard tests/*.bats))' \
+	'bats --formatter tap tests/stat.bats'
 
 demo: all  ## show the commands at work
 	@for line in 'dmt-ps --sort=mem | head' 'dmt-find -l make' 'dmt-find make | dmt-ps -' \
@@ -140,7 +144,7 @@ demo: all  ## show the commands at work
 	    echo "$$ $$line"; env $(TESTENV) sh -c "$$line" || exit; echo; done
 
 check: all $(UNIT) $(FIXTURES) $(TOOLS) tool-bats  ## run all tests (T=tests/ps.bats: only these)
-	@$(TESTENV) tests/tally $(BUILD)/check.tap $(if $(T),,$(UNIT)) '$(BATS)'
+	@$(TESTENV) tests/tally $(BUILD)/check.tap $(if $(T),'$(BATS)',$(UNIT) $(ALL))
 
 unit: $(UNIT) $(BUILD)/fixtures/stepped  ## run the unit tests
 	@$(TESTENV) tests/tally $(BUILD)/unit.tap $(UNIT)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What dmt-bt shows, held against eu-stack, gdb, and fixtures that know their own stacks. See bt.bats."""
+import os
 import re
 import signal
 import subprocess
