@@ -240,7 +240,7 @@ static int await(struct sandbox *s)
             return err_sys("cannot wait for the %s", s->job.parser);
     }
     (void)reap(s);
-    return err_set(EIO, "the %s took longer than %llu s%s%s", s->job.parser, (unsigned long long)seconds,
+    return err_set(ETIMEDOUT, "the %s took longer than %llu s%s%s", s->job.parser, (unsigned long long)seconds,
                    s->about[0] ? " on " : "", s->about);
 }
 

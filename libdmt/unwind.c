@@ -33,6 +33,7 @@ struct unwinder {
     int (*fn)(const struct unwound *stack, void *arg);
     void *arg;
     bool failed;           // FN has
+    bool late;             // a stack has taken too long: no more are asked about
     // Of variables:
     const char *only;
     int (*variables_fn)(const struct frame_variables *v, void *arg); // NULL: they are not wanted
@@ -270,18 +271,27 @@ static int ask(struct unwinder *u, size_t max, size_t from, size_t n)
     return done;
 }
 
-// The child broke at one of those from LEFT on: each is asked about alone, the one that breaks it has the reason.
+// The next one has no stack, for the reason that was set last.
+static int give_broken(struct unwinder *u)
+{
+    const struct unwound broken = {.index = u->waiting[u->left++].index, .end = UNWIND_BROKEN, .reason = err_text()};
+    return u->fn(&broken, u->arg);
+}
+
+// The child broke at one of those from LEFT on: each is asked about alone, the one that breaks it has the reason. One
+// that takes too long has it for all that are left, or each might take as long.
 static int ask_alone(struct unwinder *u, size_t max)
 {
     size_t i = u->left;
+    if (u->late)
+        return give_broken(u);
     int done = ask(u, max, i, 1);
     if (done >= 0 || u->failed || !is_dead(u))
         return done;
     if (u->left > i)
         return 0; // it broke when it had answered
-    const struct unwound broken = {.index = u->waiting[i].index, .end = UNWIND_BROKEN, .reason = err_text()};
-    u->left++;
-    return u->fn(&broken, u->arg);
+    u->late = err_code() == ETIMEDOUT;
+    return give_broken(u);
 }
 
 // --- variables -------------------------------------------------------------------
@@ -352,6 +362,8 @@ static int run_variables(struct unwinder *u, size_t max)
             done = ask_variables(u, max, &u->waiting[i]);
             if (done >= 0 || u->failed || !is_dead(u))
                 break;
+            if (err_code() == ETIMEDOUT)
+                u->nrefused = BREAKS_MAX - 1;
             u->refused[u->nrefused++] = u->begun;
         }
         if (done > 0 || u->failed)
@@ -368,8 +380,10 @@ int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *s
     u->arg = arg;
     u->left = 0;
     u->failed = false;
-    int done = u->n > 0 ? ask(u, max, 0, u->n) : 0;
-    if (done < 0 && !u->failed && is_dead(u))
+    int done = u->n > 0 && !u->late ? ask(u, max, 0, u->n) : 0;
+    if (u->late)
+        (void)err_set(ETIMEDOUT, "not unwound: another stack took too long");
+    if (u->late || (done < 0 && !u->failed && is_dead(u)))
         for (done = 0; done == 0 && u->left < u->n;)
             done = ask_alone(u, max);
     if (done == 0 && u->variables_fn)
