@@ -7,7 +7,7 @@ VERSION = 0.1.0
 
 # A module is libdmt/NAME.c and NAME.h, and its parts NAME_PART.c. The order is the
 # architecture: a module may include only what stands before it (`make lint` checks).
-LIB  = err num buf io esc width near cell columns tree table option cmd \
+LIB  = err clock num buf io esc width near cell columns tree table option cmd \
 	sig siglist user procfile objfile pidfd mounts walk proc sysstat ident sample signalling victims operands limit proccol statcol taskcol match \
 	maps reg mem refusal tracer sandbox stack target module gosym gostack goroutine gotarget mapcol value jitmap sym symcol dwarf unwind backtrace btcol btrow btgo folded location span valuecol readout poke
 CMDS = dmt-ps dmt-find dmt-kill dmt-stat dmt-map dmt-limit dmt-sym dmt-peek dmt-poke dmt-bt

@@ -2,6 +2,7 @@
 //
 // dmt-stat: what the machine, or each process, does between two looks. The first look is
 // never printed: averages since boot answer another question.
+#include "clock.h"
 #include "cmd.h"
 #include "err.h"
 #include "num.h"
@@ -190,20 +191,6 @@ static int prepare(struct run *run, void *values)
 
 // --- the rounds -------------------------------------------------------------------------------------
 
-static uint64_t monotonic(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
-static void sleep_until(uint64_t when)
-{
-    const struct timespec t = {(time_t)(when / 1000000000), (long)(when % 1000000000)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-        ;
-}
-
 // 1: nothing is left to look at.
 static int look(struct stat *s)
 {
@@ -227,15 +214,15 @@ static int show(struct stat *s)
 
 static void rounds(struct stat *s)
 {
-    uint64_t next = monotonic(), shown = 0;
+    uint64_t next = clock_now(), shown = 0;
     int done = look(s);
     bool begun = done == 0;
     // Tasks of a first look are kept even though nothing is shown.
     while (done == 0 && (s->count == 0 || shown < s->count)) {
         next += s->interval;
-        for (uint64_t now = monotonic(); next < now;) // late: no reports in a hurry
+        for (uint64_t now = clock_now(); next < now;) // late: no reports in a hurry
             next += (now - next) / s->interval * s->interval + s->interval;
-        sleep_until(next);
+        clock_sleep_until(next);
         done = look(s);
         if (done == 0)
             done = show(s);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "backtrace.h"
 
+#include "clock.h"
 #include "err.h"
 #include "gotarget.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void backtrace_fini(struct backtrace *b)
 {
@@ -367,13 +367,6 @@ int backtrace_collect(struct target *t, const struct backtrace_options *options,
 
 void backtrace_wait(uint64_t *next, uint64_t ms)
 {
-    const uint64_t second = 1000000000;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    if (*next == 0)
-        *next = (uint64_t)t.tv_sec * second + (uint64_t)t.tv_nsec;
-    *next += ms * 1000000;
-    t = (struct timespec){(time_t)(*next / second), (long)(*next % second)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-        ;
+    *next = (*next ? *next : clock_now()) + ms * 1000000;
+    clock_sleep_until(*next);
 }

@@ -7,6 +7,7 @@
 //
 //   floor 0  C and nothing else
 //     err       the thread's error: an errno code and one sentence
+//     clock     CLOCK_MONOTONIC in nanoseconds
 //     num       strict text to numbers, and back
 //     buf       growable bytes
 //     io        whole reads and whole writes; EINTR ends here; the limit of descriptors

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sysstat.h"
 
+#include "clock.h"
 #include "err.h"
 #include "io.h"
 #include "num.h"
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 const char *const sysstat_names[SYSSTAT_RESOURCES] = {"cpu", "mem", "swap", "disk", "net", "pressure"};
 
@@ -302,20 +302,13 @@ static void know_links(struct sysstat_reading *r)
     }
 }
 
-static uint64_t now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 static int read_once(enum sysstat_resource resource, struct buf *text, struct sysstat_reading *ret)
 {
     bool disk = resource == SYSSTAT_DISK;
     ret->n = 0;
     if (read_path(disk ? "/proc/diskstats" : "/proc/self/net/dev", text) < 0)
         return -1;
-    ret->when = now();
+    ret->when = clock_now();
     if ((disk ? sysstat_parse_disk : sysstat_parse_net)(text->data, text->len, ret) < 0)
         return -1;
     if (disk)
@@ -364,16 +357,16 @@ int sysstat_read(enum sysstat_resource resource, struct sysstat_reading *ret)
     case SYSSTAT_CPU:
         if (read_path("/proc/stat", &text) < 0)
             return -1;
-        ret->when = now();
+        ret->when = clock_now();
         return sysstat_parse_cpu(text.data, text.len, ret);
     case SYSSTAT_MEM:
     case SYSSTAT_SWAP:
         if (read_path("/proc/meminfo", &text) < 0 || read_path("/proc/vmstat", &vmstat) < 0)
             return -1;
-        ret->when = now();
+        ret->when = clock_now();
         return sysstat_parse_memory(text.data, text.len, vmstat.data, vmstat.len, resource == SYSSTAT_SWAP, ret);
     case SYSSTAT_PRESSURE:
-        ret->when = now();
+        ret->when = clock_now();
         return read_pressure(&text, ret);
     case SYSSTAT_DISK:
     case SYSSTAT_NET:

@@ -2,6 +2,7 @@
 //
 // The stack of a live thread: stopped, copied, released; or, without a stop, what /proc says of one that sleeps.
 // All that can be done before the stop is.
+#include "clock.h"
 #include "err.h"
 #include "io.h"
 #include "target_live.h"
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static int read_task_file(const struct live *l, pid_t tid, const char *name, struct buf *text)
 {
@@ -47,13 +47,6 @@ static int read_stack(void *live, uint64_t addr, void *to, size_t n, size_t *got
     return err_code() == ESRCH ? live_memory_gone(l) : -1;
 }
 
-static uint64_t now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 // Held, the number TID is that thread's alone: now its process can be compared with the one that was opened.
 static int collect(struct live *l, const struct tracee *tracee, const struct stack_want *want, struct stack *ret)
 {
@@ -70,7 +63,7 @@ static int collect_and_release(struct live *l, struct tracee *tracee, const stru
 {
     int done = collect(l, tracee, want, ret);
     tracer_release(tracee);
-    ret->pause += now() - tracee->since;
+    ret->pause += clock_now() - tracee->since;
     ret->has_call = done == 0 && reg_syscall(&ret->regs, &ret->call, ret->args);
     return done;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tracer.h"
 
+#include "clock.h"
 #include "err.h"
 #include "io.h"
 #include "procfile.h"
@@ -17,13 +18,6 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 // --- what /proc says ---------------------------------------------------------------------------
 
@@ -71,7 +65,7 @@ static bool traces_us(pid_t pid)
     static uint64_t untraced;
     struct task task = {0};
     pid_t tid = 0;
-    if (now() - untraced < HOLDS)
+    if (clock_now() - untraced < HOLDS)
         return false;
     for (unsigned depth = 0; depth < 64 && read_task(tid, &task) == 0 && task.tracer; depth++) {
         tid = (pid_t)task.tracer;
@@ -79,7 +73,7 @@ static bool traces_us(pid_t pid)
             return true;
     }
     if (tid == 0)
-        untraced = now();
+        untraced = clock_now();
     return false;
 }
 
@@ -177,7 +171,7 @@ static int seize_by(pid_t tid, uint64_t end)
             return ESRCH;
         if (code != EAGAIN && (code != EPERM || task.tracer || task.zombie || tries >= 20))
             return code;
-        if (now() >= end)
+        if (clock_now() >= end)
             return ETIMEDOUT;
         if (code == EAGAIN)
             (void)nanosleep(&tick, NULL);
@@ -189,7 +183,7 @@ enum { NOT_OURS = -1 };
 // Which of those has something to say.
 static size_t look(struct stopping *s, size_t n)
 {
-    const uint64_t at = now();
+    const uint64_t at = clock_now();
     for (size_t i = 0; i < n; i++) {
         pid_t done = waitpid(s[i].tid, &s[i].status, __WALL | WNOHANG);
         if (done == 0 && at < s[i].end)
@@ -210,7 +204,7 @@ static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &child, &old);
-    while ((i = look(s, n)) == n && now() < last) {
+    while ((i = look(s, n)) == n && clock_now() < last) {
         (void)sigtimedwait(&child, NULL, &tick);
         late_look();
     }
@@ -224,16 +218,16 @@ static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
  */
 size_t tracer_await(struct stopping *s, size_t n, uint64_t wait)
 {
-    const uint64_t start = now(), spin = start + (wait < TRACER_SPIN ? wait : TRACER_SPIN);
+    const uint64_t start = clock_now(), spin = start + (wait < TRACER_SPIN ? wait : TRACER_SPIN);
     size_t i;
-    while ((i = look(s, n)) == n && now() < spin)
+    while ((i = look(s, n)) == n && clock_now() < spin)
         ;
     return i < n || wait <= TRACER_SPIN ? i : await_asleep(s, n, wait < UINT64_MAX - start ? start + wait : UINT64_MAX);
 }
 
 static bool interrupt(pid_t tid, uint64_t *since)
 {
-    *since = now();
+    *since = clock_now();
     return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
 }
 
@@ -271,7 +265,7 @@ int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret)
         return -1;
     struct alarm alarm;
     int code = 0;
-    *ret = (struct stopping){.pid = pid, .tid = tid, .max_stop = max_stop, .end = now() + max_stop};
+    *ret = (struct stopping){.pid = pid, .tid = tid, .max_stop = max_stop, .end = clock_now() + max_stop};
     alarm_start(max_stop, &alarm);
     bool seized = late_take(tid);
     if (!seized) {

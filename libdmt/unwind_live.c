@@ -3,6 +3,7 @@
 // The other way: libunwind-ptrace, with accessors of its own, while the thread is held. A process of ours holds it:
 // foreign files are parsed there with all our rights, but what they break is that process, and with its end the kernel
 // lets the thread go on.
+#include "clock.h"
 #include "err.h"
 #include "io.h"
 #include "tracer.h"
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { SECONDS = 30 };
 
@@ -63,7 +63,6 @@ static void put_frames(struct buf *out, pid_t tid, size_t max)
 static void hold(struct target *t, pid_t tid, uint64_t max_stop, size_t max, struct buf *out)
 {
     struct tracee tracee;
-    struct timespec now;
     bool stopped = tracer_stop(target_pid(t), tid, max_stop, &tracee) == 0;
     if (stopped && target_each_thread(t, is_tid, &tid) != 1) {
         tracer_release(&tracee);
@@ -79,9 +78,8 @@ static void hold(struct target *t, pid_t tid, uint64_t max_stop, size_t max, str
     CLEANUP_BUF struct buf frames = {0};
     put_frames(&frames, tid, max);
     tracer_release(&tracee);
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     packet_put_str(out, NULL, 0);
-    packet_put_u64(out, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - since);
+    packet_put_u64(out, clock_now() - since);
     buf_add(out, frames.data, frames.len);
 }
 
