@@ -12,11 +12,12 @@ check() {
     [ -z "${DMT_SOAK:-}" ] || echo "# $*: $sum" >&3
 }
 
-# The programs, once: what the compiler makes of the library is kept beside the build.
+# The programs are kept beside the build, with what the compiler makes of the library: go build makes those anew that are
+# not of this source.
 setup_file() {
     command -v go >/dev/null || return 0
     export GOCACHE=$DMT_BUILD/go-cache GO111MODULE=off GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0
-    local at=$BATS_TEST_DIRNAME/fixtures/go to=$BATS_FILE_TMPDIR
+    local at=$BATS_TEST_DIRNAME/fixtures/go to=$DMT_BUILD/go
     go build -o "$to/normal" "$at/states.go"
     go build -ldflags '-s -w' -o "$to/stripped" "$at/states.go"
     go build -ldflags -w -o "$to/named" "$at/states.go" # symbols, and no DWARF
@@ -35,7 +36,7 @@ setup_file() {
 
 setup() {
     need go
-    AT=$BATS_FILE_TMPDIR
+    AT=$DMT_BUILD/go
 }
 
 # run_states PROGRAM: its goroutines wait where they will.
@@ -162,13 +163,15 @@ bt() {
 }
 
 @test "a core of a stripped Go program has the frames of the process" {
+    local columns=tid,frame,pc,function,how,file,line,reason
     need gcore
     run_states pie-stripped
+    soon all_asleep "$PID" # the runtime still starts threads
     kill -STOP "$PID"
     soon all_stopped "$PID"
-    dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$PID" >"$BATS_TEST_TMPDIR/live"
+    dmt-bt -H -s -o "$columns" "$PID" >"$BATS_TEST_TMPDIR/live"
     take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
-    diff "$BATS_TEST_TMPDIR/live" <(dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$BATS_TEST_TMPDIR/core")
+    diff "$BATS_TEST_TMPDIR/live" <(dmt-bt -H -s -o "$columns" "$BATS_TEST_TMPDIR/core")
     grep -P '\tmain\.main\tgo\t.*/states\.go\t' "$BATS_TEST_TMPDIR/live"
 }
 
