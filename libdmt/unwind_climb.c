@@ -154,8 +154,10 @@ static enum stepped step(struct climb *w, const struct place *from, struct place
         if (ways[i].how == HOW_FP && climb_is_first(w, from))
             return STEP_LAST;
         enum stepped done = ways[i].step(w, from, to);
-        if (done == STEP_DONE && !is_progress(w, from, to, ways[i].how))
-            done = STEP_NO;
+        if (done == STEP_DONE && !is_progress(w, from, to, ways[i].how)) {
+            done = ways[i].how == HOW_GO ? STEP_END : STEP_NO; // a goroutine's stack, not known yet to be that
+            w->why = "Go changes to another stack here";
+        }
         to->how = ways[i].how;
         if (done != STEP_NO || w->missed)
             return done;

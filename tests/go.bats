@@ -12,11 +12,12 @@ check() {
     [ -z "${DMT_SOAK:-}" ] || echo "# $*: $sum" >&3
 }
 
-# The programs, once: what the compiler makes of the library is kept beside the build.
+# The programs are kept beside the build, with what the compiler makes of the library: go build makes those anew that are
+# not of this source.
 setup_file() {
     command -v go >/dev/null || return 0
     export GOCACHE=$DMT_BUILD/go-cache GO111MODULE=off GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0
-    local at=$BATS_TEST_DIRNAME/fixtures/go to=$BATS_FILE_TMPDIR
+    local at=$BATS_TEST_DIRNAME/fixtures/go to=$DMT_BUILD/go
     go build -o "$to/normal" "$at/states.go"
     go build -ldflags '-s -w' -o "$to/stripped" "$at/states.go"
     go build -ldflags -w -o "$to/named" "$at/states.go" # symbols, and no DWARF
@@ -25,6 +26,8 @@ setup_file() {
     go build -ldflags '-s -w' -o "$to/busy" "$at/busy.go"
     go build -o "$to/busy-symbols" "$at/busy.go"
     go build -ldflags '-s -w' -o "$to/moving" "$at/moving.go"
+    go build -o "$to/clock" "$at/clock.go"
+    go build -buildmode=pie -ldflags '-s -w' -o "$to/clock-stripped" "$at/clock.go"
     command -v cc >/dev/null || return 0
     # Linked by ld: the text begins with C, and the tables of a position-independent program have no section of their own.
     CGO_ENABLED=1 go build -ldflags '-s -w -linkmode=external' -o "$to/cgo" "$at/cgo.go"
@@ -33,7 +36,7 @@ setup_file() {
 
 setup() {
     need go
-    AT=$BATS_FILE_TMPDIR
+    AT=$DMT_BUILD/go
 }
 
 # run_states PROGRAM: its goroutines wait where they will.
@@ -160,14 +163,74 @@ bt() {
 }
 
 @test "a core of a stripped Go program has the frames of the process" {
+    local columns=tid,frame,pc,function,how,file,line,reason
     need gcore
     run_states pie-stripped
+    soon all_asleep "$PID" # the runtime still starts threads
     kill -STOP "$PID"
     soon all_stopped "$PID"
-    dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$PID" >"$BATS_TEST_TMPDIR/live"
+    dmt-bt -H -s -o "$columns" "$PID" >"$BATS_TEST_TMPDIR/live"
     take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
-    diff "$BATS_TEST_TMPDIR/live" <(dmt-bt -H -s -o tid,frame,pc,function,how,file,line,reason "$BATS_TEST_TMPDIR/core")
+    diff "$BATS_TEST_TMPDIR/live" <(dmt-bt -H -s -o "$columns" "$BATS_TEST_TMPDIR/core")
     grep -P '\tmain\.main\tgo\t.*/states\.go\t' "$BATS_TEST_TMPDIR/live"
+}
+
+# Stops PROCESS where its busiest thread, TID, is in the vDSO by what the kernel says, or lets it go on.
+stopped_in_vdso() {
+    local call sp pc range
+    kill -STOP "$1"
+    soon all_stopped "$1"
+    TID=$(sed 's/(.*)/x/' "/proc/$1/task/"*/stat | sort -rnk 14,14 | awk 'NR == 1 { print $1 }')
+    range=$(sed -n 's/ .*\[vdso\]$//p' "/proc/$1/maps")
+    read -r call sp pc _ <"/proc/$1/task/$TID/syscall"
+    if [ "$call" = -1 ] && [ $((pc >= 0x${range%-*} && pc < 0x${range#*-})) = 1 ]; then
+        return 0
+    fi
+    kill -CONT "$1"
+    return 1
+}
+
+# in_time FUNCTION...: the rows of a stack are, but for those of the vDSO, these, and none has a reason.
+in_time() {
+    diff <(printf '%s\t-\n' "${@}") <(sed '/\t\[vdso\]\t/d; s/\.abi0\t/\t/; s/\t[^\t]*\t/\t/')
+}
+
+@test "a Go thread in the vDSO has its whole stack, and its goroutine: stripped, position-independent, in a core" {
+    local of
+    for program in clock clock-stripped; do
+        spawn "$AT/$program"
+        soon stopped_in_vdso "$PID"
+        take_gcore "$PID" "$BATS_TEST_TMPDIR/core"
+        for of in "$PID" "$BATS_TEST_TMPDIR/core"; do
+            dmt-bt -H -o function,object,reason "$of/$TID" >"$BATS_TEST_TMPDIR/rows"
+            [ "$(grep -c '\[vdso\]' "$BATS_TEST_TMPDIR/rows")" -ge 1 ]
+            in_time time.now time.Now main.watch runtime.goexit <"$BATS_TEST_TMPDIR/rows"
+            dmt-bt --goroutines -H -o function,object,reason,tid,state "$of" >"$BATS_TEST_TMPDIR/rows"
+            sed -n "s/\t$TID\trunning\$//p" "$BATS_TEST_TMPDIR/rows" | in_time time.Now main.watch runtime.goexit
+        done
+        kill -KILL "$PID"
+    done
+}
+
+@test "a Go thread that goes to the vDSO and back: whenever it is looked at, its stack is whole" {
+    local seen=0 running=0
+    spawn "$AT/clock-stripped"
+    until [ "$seen" -ge "$(scale 5 300)" ] && [ "$running" -ge "$(scale 5 300)" ]; do
+        dmt-bt -H -o tid,function,object,reason "$PID" >"$BATS_TEST_TMPDIR/rows" || true
+        TID=$(sed -n 's/\tmain\.watch\t.*//p' "$BATS_TEST_TMPDIR/rows")
+        [ -z "$TID" ] || [ "$(grep "^$TID"$'\t' "$BATS_TEST_TMPDIR/rows" | tail -1 | cut -f 2,4)" = runtime.goexit$'\t'- ]
+        # Who asks for the time is never the last.
+        awk -F '\t' '($2 ~ /^(time\.now|runtime\.(nanotime1|walltime))/ || $3 == "[vdso]") && $4 != "-" { exit 1 }' "$BATS_TEST_TMPDIR/rows"
+        if grep -q '\[vdso\]' "$BATS_TEST_TMPDIR/rows"; then
+            seen=$((seen + 1))
+        fi
+        dmt-bt --goroutines -H -o goroutine,function,state,reason "$PID" >"$BATS_TEST_TMPDIR/rows" || true
+        ID=$(sed -n 's/\tmain\.watch\trunning\t.*//p' "$BATS_TEST_TMPDIR/rows")
+        [ -z "$ID" ] || [ "$(grep "^$ID"$'\t' "$BATS_TEST_TMPDIR/rows" | tail -1 | cut -f 2,4)" = runtime.goexit$'\t'- ]
+        if [ -n "$ID" ]; then
+            running=$((running + 1))
+        fi
+    done
 }
 
 @test "a Go program that always runs, stopped anywhere: the frames are gdb's, or the reason is said" {
