@@ -143,7 +143,8 @@ struct batch {
         size_t name_len;
     } said[STOPPING_MAX];      // of each of those
     size_t n;
-    size_t again[STOPPING_MAX]; // threads whose stacks are younger than the mappings that were read
+    size_t again[STOPPING_MAX + 1]; // threads to be looked at alone: their stacks are younger than the mappings that
+                               // were read, or they could not be seized while others were held
     size_t nagain;
     int enough;                // what FN returned
 };
@@ -171,6 +172,8 @@ static void begin(struct batch *b, pid_t tid, size_t i)
         done = tracer_begin(b->live->base.pid, tid, b->live->base.options.max_stop, &b->stopping[b->n]);
     if (done == 0)
         b->n++;
+    else if (b->n > 0 && err_code() == ETIMEDOUT)
+        b->again[b->nagain++] = i;
     else
         give(b, i, -1);
 }

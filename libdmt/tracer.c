@@ -256,6 +256,7 @@ static int not_stopped(const struct stopping *s, int code, bool ours)
 }
 
 static size_t begun; // threads that may have to be left
+enum { HURRY = 5000000 };
 
 int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret)
 {
@@ -265,11 +266,13 @@ int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret)
         return -1;
     struct alarm alarm;
     int code = 0;
-    *ret = (struct stopping){.pid = pid, .tid = tid, .max_stop = max_stop, .end = clock_now() + max_stop};
-    alarm_start(max_stop, &alarm);
+    // A process that executes a program waits for the end of threads that we may hold, and PTRACE_SEIZE for it.
+    const uint64_t start = clock_now(), patience = begun > 0 && max_stop > HURRY ? HURRY : max_stop;
+    *ret = (struct stopping){.pid = pid, .tid = tid, .max_stop = max_stop, .end = start + max_stop};
+    alarm_start(patience, &alarm);
     bool seized = late_take(tid);
     if (!seized) {
-        code = seize_by(tid, ret->end);
+        code = seize_by(tid, start + patience);
         seized = code == 0;
     }
     alarm_stop(&alarm);

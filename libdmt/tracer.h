@@ -38,7 +38,8 @@ struct stopping {
 
 /**
  * tracer_stop in three steps, for threads that have to wait for a processor before they can stop: those wait together.
- * tracer_begin seizes a thread and tells it to stop, with the errors of tracer_stop; tracer_await returns which of N
+ * tracer_begin seizes a thread and tells it to stop, with the errors of tracer_stop (ETIMEDOUT soon, while
+ * others are begun: it may do when they are finished); tracer_await returns which of N
  * such threads has stopped, has ended, or did not stop in time, and N when none has for WAIT nanoseconds;
  * tracer_finish, to be called for that one, has the result of tracer_stop.
  */
