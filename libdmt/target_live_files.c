@@ -159,8 +159,13 @@ int live_open_mapped(struct live *l, const struct maps *maps, const struct mappi
     return walk_read(checked(l), fd, ret);
 }
 
+// The caller's mapping may be older than the maps, if it has executed a program since; its name is among theirs.
 int live_open_file(struct target *t, const struct mapping *m, int *ret)
 {
+    const struct mapping *same = maps_find(&t->maps, m->start);
+    if (!same || same->start != m->start || same->inode != m->inode || same->name != m->name ||
+        same->name_len != m->name_len)
+        return err_set(ESRCH, "that is not mapped any more");
     return live_open_mapped(live_of(t), &t->maps, m, ret);
 }
 
