@@ -320,6 +320,7 @@ int sample_each(struct sample *s, int (*fn)(const struct task *t, void *arg), vo
 bool task_was_busy(const struct task *t)
 {
     const struct sample_counters *a = &t->before, *b = &t->now;
-    return t->known && (a->cpu != b->cpu || a->minflt != b->minflt || a->majflt != b->majflt || a->read != b->read ||
-                        a->write != b->write || a->ctxsw != b->ctxsw);
+    return t->known && !t->slept &&
+           (a->cpu != b->cpu || a->minflt != b->minflt || a->majflt != b->majflt || a->read != b->read ||
+            a->write != b->write || a->ctxsw != b->ctxsw);
 }

@@ -18,7 +18,6 @@ enum sample_need {
 };
 
 struct sample_counters {
-    uint64_t when;         // nanoseconds since boot
     uint64_t cpu, user;    // nanoseconds; user is the part in user mode, in steps of a clock tick
     uint64_t minflt, majflt;
     uint64_t read, write;  // bytes of storage
@@ -26,23 +25,26 @@ struct sample_counters {
     uint64_t wait;         // nanoseconds ready to run, without a CPU
 };
 
-/** A process or thread as of the last take. */
+/**
+ * A process or thread as of the last take. What a look at one that slept touches, and its row, stands first:
+ * from one look to the next ten thousand of them do not stay in a cache, and each line of it costs 100 ns.
+ */
 struct task {
     pid_t pid, tid;        // tid 0: the whole process
-    uint64_t start;        // clock ticks since boot
-    char name[COMM_MAX];
-    size_t name_len;
-    char state;
-    uint64_t rss;          // bytes; valid with SAMPLE_MEM in `have`
+    unsigned take;         // when it was last seen
     unsigned have;         // what could be read: sample_need bits
     bool known;            // `before` is of the same process: there are rates
-    struct sample_counters before, now;
-    // How it is read.
-    unsigned take;         // when it was last seen
     bool part;             // a thread of a row, not a row
-    uint64_t ran;          // the CPU clock of the process, nanoseconds; 0: not known
-    bool slept;            // it did not run since the look before
+    bool slept;            // it did not run since the look before: `before` and `now` are equal
+    char state;
     int fd[5];             // kept open
+    uint64_t start;        // clock ticks since boot
+    uint64_t ran;          // the CPU clock of the process, nanoseconds; 0: not known
+    uint64_t rss;          // bytes; valid with SAMPLE_MEM in `have`
+    uint64_t since, when;  // nanoseconds since boot: the looks that `before` and `now` are of
+    unsigned char name_len;
+    char name[COMM_MAX];
+    struct sample_counters before, now;
 };
 
 struct tasks { // a hash table of tasks by their id
@@ -54,6 +56,7 @@ struct tasks { // a hash table of tasks by their id
 struct births {
     uint64_t forks;        // of the machine since boot, threads too; 0: not known
     pid_t cursor;          // the last number that was given
+    pid_t older;           // the same a take earlier; 0: too many were born since
     bool anywhere;         // else from FIRST to LAST, both included
     pid_t first, last;
 };

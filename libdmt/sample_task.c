@@ -112,9 +112,9 @@ bool task_adds_threads(const struct sample *s, const struct task *t)
 static bool open_already(const struct sample *s, const struct task *t)
 {
     for (size_t i = 0; i < FILES; i++)
-        if (t->fd[i] == NOT_OPEN && wanted(s, t, i) && !(t->slept && i != FILE_STATM))
+        if (t->fd[i] == NOT_OPEN && wanted(s, t, i))
             return false;
-    return t->slept || !task_adds_threads(s, t);
+    return !task_adds_threads(s, t);
 }
 
 // The text of a file, ended by a zero byte, and its length; nothing where it cannot be read.
@@ -158,10 +158,10 @@ static int read_stat(const struct sample *s, struct task *t, const char *text, s
     if (t->start && t->start != st.start)
         return err_set(ESRCH, "no such process");
     t->start = st.start;
-    t->name_len = st.comm_len;
+    t->name_len = (unsigned char)st.comm_len;
     memcpy(t->name, st.comm, st.comm_len);
     t->state = st.state;
-    t->now.when = proc_now();
+    t->when = proc_now();
     t->now.cpu = (st.utime + st.stime) * (1000000000ULL / (uint64_t)s->ps->hz);
     t->now.user = st.utime * (1000000000ULL / (uint64_t)s->ps->hz);
     t->now.minflt = st.minflt;
@@ -169,26 +169,26 @@ static int read_stat(const struct sample *s, struct task *t, const char *text, s
     return 0;
 }
 
+// What the clocks say of T, before its files are read.
+struct clocks {
+    uint64_t ran, when; // see struct task
+};
+
 /*
  * Reads T through its open files and, where one is not open, through the directory DIR. 1: that
  * is needed, and DIR is -1. A file that was kept open proves DIR, which was opened before it is
  * read: T lives, so the number was its own all the time. Where none was kept, the time of its
  * start has to do.
  */
-static int read_files(struct sample *s, struct task *t, int dir)
+static int read_files(struct sample *s, struct task *t, const struct clocks *clocks, int dir)
 {
     char text[TEXT_MAX + 1];
-    uint64_t ran = s->clocks && !t->tid ? cpu_clock(t->pid) : 0, when = proc_now();
     unsigned have = 0;
-    t->slept = may_skip(s, t) && ran && ran == t->ran && t->fd[FILE_STATM] >= 0;
+    t->slept = false;
     if (dir < 0 && !open_already(s, t))
         return 1;
-    // Nobody was born who could have the number now, and who has no memory gets none in its sleep.
-    bool same = t->slept && !births_may_have(s, t->pid) && !(s->needs & t->have & SAMPLE_MEM);
-    if (t->slept)
-        have = same ? t->have : t->have & ~(unsigned)SAMPLE_MEM;
-    for (size_t i = 0; !same && i < FILES; i++) {
-        if ((t->slept && i != FILE_STATM) || !wanted(s, t, i))
+    for (size_t i = 0; i < FILES; i++) {
+        if (!wanted(s, t, i))
             continue;
         size_t n = read_file(s, t, i, dir, text);
         if (t->fd[i] == NOT_OPEN)
@@ -200,12 +200,26 @@ static int read_files(struct sample *s, struct task *t, int dir)
         else if (read_stat(s, t, text, n) < 0)
             return -1;
     }
-    if (ran) {
-        t->now.cpu = ran; // what stat says is rounded to clock ticks
-        t->now.when = when;
+    if (clocks->ran) {
+        t->now.cpu = clocks->ran; // what stat says is rounded to clock ticks
+        t->when = clocks->when;
     }
-    t->ran = ran; // read before the files: what it did meanwhile shows in the next one
+    t->ran = clocks->ran; // read before the files: what it did meanwhile shows in the next one
     t->have = have;
+    return 0;
+}
+
+// Reads T, which did not run since the last look: only its memory can be another.
+static int read_sleeper(struct sample *s, struct task *t)
+{
+    char text[TEXT_MAX + 1];
+    // Nobody was born who could have the number now, and who has no memory gets none in its sleep.
+    if (!(s->needs & t->have & SAMPLE_MEM) && !births_may_have(s, t->pid))
+        return 0;
+    size_t n = read_file(s, t, FILE_STATM, -1, text);
+    if (n == 0)
+        return err_set(ESRCH, "no such process");
+    t->have = (t->have & ~(unsigned)SAMPLE_MEM) | read_counter(s, t, FILE_STATM, text, n);
     return 0;
 }
 
@@ -220,23 +234,42 @@ static void close_files(struct sample *s, struct task *t, bool first)
 
 static bool went_on(const struct sample_counters *a, const struct sample_counters *b)
 {
-    return b->when > a->when && b->cpu >= a->cpu && b->minflt >= a->minflt && b->majflt >= a->majflt &&
+    return b->cpu >= a->cpu && b->minflt >= a->minflt && b->majflt >= a->majflt &&
            b->read >= a->read && b->write >= a->write && b->ctxsw >= a->ctxsw && b->wait >= a->wait;
+}
+
+static struct clocks read_clocks(const struct sample *s, const struct task *t)
+{
+    uint64_t ran = s->clocks && !t->tid ? cpu_clock(t->pid) : 0;
+    return (struct clocks){ran, proc_now()};
 }
 
 int task_read(struct sample *s, struct task *t, int dir)
 {
-    struct sample_counters last = t->now;
-    unsigned had = t->have;
-    int done = read_files(s, t, dir);
-    if (done != 0)
-        return done;
+    const struct clocks clocks = read_clocks(s, t);
+    uint64_t since = t->when;
+    if (may_skip(s, t) && clocks.ran && clocks.ran == t->ran && t->fd[FILE_STATM] >= 0) {
+        if (read_sleeper(s, t) < 0)
+            return -1;
+        if (!t->slept)
+            t->before = t->now;
+        t->slept = true;
+        t->when = clocks.when;
+        t->known = t->when > since;
+    } else {
+        struct sample_counters last = t->now;
+        unsigned had = t->have;
+        int done = read_files(s, t, &clocks, dir);
+        if (done != 0)
+            return done;
+        t->before = last;
+        // A counter that went back, or that could not be read before, gives no rate.
+        t->known = t->when > since && went_on(&last, &t->now);
+        t->have &= had | SAMPLE_MEM;
+    }
     if (s->files_left < 0)
         close_files(s, t, false);
-    t->before = last;
-    // A counter that went back, or that could not be read before, gives no rate.
-    t->known = went_on(&last, &t->now);
-    t->have &= had | SAMPLE_MEM;
+    t->since = since;
     t->take = s->take;
     return 0;
 }
@@ -253,7 +286,8 @@ struct task *task_new(struct sample *s, bool part, const struct proc *at)
     t->part = part;
     for (size_t i = 0; i < FILES; i++)
         t->fd[i] = NOT_OPEN;
-    if (read_files(s, t, at->dir) < 0) {
+    const struct clocks clocks = read_clocks(s, t);
+    if (read_files(s, t, &clocks, at->dir) < 0) {
         task_free(s, t);
         return NULL;
     }
@@ -261,8 +295,8 @@ struct task *task_new(struct sample *s, bool part, const struct proc *at)
     t->take = s->take;
     // Born since the last round began, or it would be known: all that it did it did since then.
     if (s->before && t->start >= s->before / (1000000000ULL / (uint64_t)s->ps->hz)) {
-        t->before = (struct sample_counters){.when = s->before};
-        t->known = t->now.when > s->before;
+        t->since = s->before;
+        t->known = t->when > s->before;
     }
     return t;
 }

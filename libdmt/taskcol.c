@@ -8,13 +8,13 @@
     {                                                                                                         \
         const struct task_row *r = row;                                                                       \
         const struct task *t = r->t;                                                                          \
-        double ns = (double)(t->now.when - t->before.when);                                                   \
+        double ns = (double)(t->when - t->since);                                                             \
         (void)ns;                                                                                             \
         if ((t->have & (unsigned)(needs)) == (unsigned)(needs) && (!(rate) || t->known)) {                    \
             body;                                                                                             \
         }                                                                                                     \
     }
-#define PART(field) ((double)(t->now.field - t->before.field) / ns)
+#define PART(field) (t->slept ? 0 : (double)(t->now.field - t->before.field) / ns)
 #define PER_SECOND(field) (PART(field) * 1e9)
 
 static void set_percent(struct cell *c, double part)
