@@ -18,6 +18,7 @@
 struct sandbox {
     struct sandbox_job job;
     pid_t pid; // 0: it is dead and reaped
+    bool late;
     int socket;
     clockid_t clock;        // its CPU time
     uint64_t bytes;         // of the files that it has
@@ -172,6 +173,11 @@ bool sandbox_alive(const struct sandbox *s)
     return s->pid != 0;
 }
 
+bool sandbox_was_late(const struct sandbox *s)
+{
+    return s->late;
+}
+
 void sandbox_about(struct sandbox *s, const char *file)
 {
     size_t n = strnlen(file, sizeof s->about - 1);
@@ -240,7 +246,8 @@ static int await(struct sandbox *s)
             return err_sys("cannot wait for the %s", s->job.parser);
     }
     (void)reap(s);
-    return err_set(ETIMEDOUT, "the %s took longer than %llu s%s%s", s->job.parser, (unsigned long long)seconds,
+    s->late = true;
+    return err_set(EIO, "the %s took longer than %llu s%s%s", s->job.parser, (unsigned long long)seconds,
                    s->about[0] ? " on " : "", s->about);
 }
 

@@ -49,13 +49,14 @@ void sandbox_about(struct sandbox *s, const char *file);
 
 /**
  * Asks, hands FILE over (-1: none; it stays ours too), and calls ROW for each answer; bytes, valid during the call.
- * Its other return values than 0 end it and are returned. -1 with the child's own error; EIO it crashed or broke
- * the protocol; ETIMEDOUT it took longer than the size of its files allows (1 s of CPU time and one more for each
- * 32 MiB, ten times that of waiting). After anything but 0 and an error of its own the child is dead: sandbox_alive says so.
+ * Its other return values than 0 end it and are returned. -1 with the child's own error; EIO it crashed, broke the
+ * protocol, or took longer than the size of its files allows (1 s of CPU time and one more for each 32 MiB, ten
+ * times that of waiting). After anything but 0 and an error of its own the child is dead: sandbox_alive says so.
  */
 NODISCARD int sandbox_ask(struct sandbox *s, const struct buf *question, int file,
                           int (*row)(const char *answer, size_t n, void *arg), void *arg);
 bool sandbox_alive(const struct sandbox *s);
+bool sandbox_was_late(const struct sandbox *s); // it is dead since it took longer
 
 // --- in the child, while it works ------------------------------------------------
 

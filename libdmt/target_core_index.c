@@ -165,7 +165,7 @@ int core_index_read(struct objfile *o, struct core_index *ret)
         return -1;
     if (read_segments(o, &notes) < 0) {
         core_index_fini(&c);
-        return err_code() == EIO || err_code() == ETIMEDOUT ? err_wrap("cannot read its headers and notes") : -1;
+        return err_code() == EIO ? err_wrap("cannot read its headers and notes") : -1;
     }
     if (c.nthreads == 0) {
         core_index_fini(&c);

@@ -290,7 +290,7 @@ static int ask_alone(struct unwinder *u, size_t max)
         return done;
     if (u->left > i)
         return 0; // it broke when it had answered
-    u->late = err_code() == ETIMEDOUT;
+    u->late = sandbox_was_late(u->objects->box);
     return give_broken(u);
 }
 
@@ -362,7 +362,7 @@ static int run_variables(struct unwinder *u, size_t max)
             done = ask_variables(u, max, &u->waiting[i]);
             if (done >= 0 || u->failed || !is_dead(u))
                 break;
-            if (err_code() == ETIMEDOUT)
+            if (sandbox_was_late(u->objects->box))
                 u->nrefused = BREAKS_MAX - 1;
             u->refused[u->nrefused++] = u->begun;
         }
@@ -382,7 +382,7 @@ int unwind_run(struct unwinder *u, size_t max, int (*fn)(const struct unwound *s
     u->failed = false;
     int done = u->n > 0 && !u->late ? ask(u, max, 0, u->n) : 0;
     if (u->late)
-        (void)err_set(ETIMEDOUT, "not unwound: another stack took too long");
+        (void)err_set(EIO, "not unwound: another stack took too long");
     if (u->late || (done < 0 && !u->failed && is_dead(u)))
         for (done = 0; done == 0 && u->left < u->n;)
             done = ask_alone(u, max);

@@ -217,8 +217,8 @@ JS
     MAP=/tmp/perf-$PID.map
     soon is_state S "$PID"
     dmt-bt -1 -H -o function,pc,offset,how,object "$PID" >rows
-    [ "$(grep -c $'^JS:.deepest .*deep\\.js.*\t-$' rows)" = 101 ]
-    sed -n 's/^JS:\(.\)deepest .*/\1/p' rows | sort | uniq -c
+    cut -f1,5 rows | sort | uniq -c
+    [ "$(grep -c $'^[A-Za-z]*:.\\?deepest .*deep\\.js.*\t-$' rows)" = 101 ] # JS:~deepest; LazyCompile: before node 20
     python3 - "$MAP" rows 3>&- <<'PY'
 import sys
 lines = [l.split(" ", 2) for l in open(sys.argv[1], errors="surrogateescape").read().split("\n")[:-1]]
