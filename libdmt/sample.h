@@ -56,7 +56,6 @@ struct tasks { // a hash table of tasks by their id
 struct births {
     uint64_t forks;        // of the machine since boot, threads too; 0: not known
     pid_t cursor;          // the last number that was given
-    pid_t older;           // the same a take earlier; 0: too many were born since
     bool anywhere;         // else from FIRST to LAST, both included
     pid_t first, last;
 };

@@ -6,7 +6,6 @@
 // /proc/loadavg (proc(5)). Where both grew by the same, each that was born has one of the numbers in between. They do not
 // where the numbers began again from the lowest, where a number was chosen (clone3(2), set_tid), where a fork failed, or
 // where births in other PID namespaces are counted and take no number here: then it may be any number.
-// A birth has its number a moment before it is counted: where that may be all the difference, both are read again.
 #ifndef DMT_SAMPLE_BIRTHS_H
 #define DMT_SAMPLE_BIRTHS_H
 
