@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -189,6 +190,9 @@ static void on_queued(int sig, siginfo_t *info, void *context)
 static void take_signals(void)
 {
     struct sigaction act = {.sa_sigaction = on_queued, .sa_flags = SA_SIGINFO};
+    // All of a user's processes share what may be queued: the rest is for the others.
+    const struct rlimit few = {2000, 2000};
+    setrlimit(RLIMIT_SIGPENDING, &few);
     sigaction(SIGRTMIN, &act, NULL);
     tell("r", 1);
     spin();
