@@ -47,14 +47,9 @@ static int read_stack(void *live, uint64_t addr, void *to, size_t n, size_t *got
     return err_code() == ESRCH ? live_memory_gone(l) : -1;
 }
 
-// Held, the number TID is that thread's alone: now its process can be compared with the one that was opened.
 static int collect(struct live *l, const struct tracee *tracee, const struct stack_want *want, struct stack *ret)
 {
-    char path[32];
-    (void)snprintf(path, sizeof path, "task/%d", tracee->tid);
-    if (faccessat(l->process.dir, path, F_OK, 0) < 0)
-        return err_set(ESRCH, "no such thread");
-    if (tracer_regs(tracee, 1u << REGS_GP, &ret->regs) < 0)
+    if (live_check_process(&l->base, tracee->tid) < 0 || tracer_regs(tracee, 1u << REGS_GP, &ret->regs) < 0)
         return -1;
     return stack_copy(ret, &l->looked, want, read_stack, l);
 }
