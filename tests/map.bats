@@ -237,6 +237,7 @@ END
     need setpriv unshare dmt-peek
     need_root
     spawn setpriv --reuid=65534 --regid=65534 --clear-groups "$FIXTURES/mapped" anon
+    cd "$BATS_TEST_TMPDIR"
     mkdir -p kernel/yama
     echo 2 >kernel/yama/ptrace_scope
     chmod 755 . kernel kernel/yama

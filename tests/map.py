@@ -43,7 +43,7 @@ def proc(pid):
                 row = {"start": b"0x" + (start.lstrip(b"0") or b"0"), "end": b"0x" + end.lstrip(b"0"), "perms": perms,
                        "size": b"%d" % (int(end, 16) - int(start, 16)), "path": name or None, "pid": b"%d" % pid,
                        "offset": None, "dev": None, "inode": None, "deleted": None, "dirty": 0}
-                if inode != b"0":
+                if inode != b"0" or dev != b"00:00":  # the first segment of shmget(2) has inode 0
                     row.update(offset=b"0x%x" % int(offset, 16), dev=dev, inode=inode, deleted=b"no")
                     try:
                         row["path"] = os.readlink(b"/proc/%d/map_files/%x-%x" % (pid, int(start, 16), int(end, 16)))
