@@ -37,7 +37,12 @@ cores_agree() {
         for core in ./gcore ./kernel; do
             echo "$core: ${LINES[i]}"
             bash -euo pipefail -c "${LINES[i]//TARGET/$core}" >core.out 3>&-
-            diff "live.$i" core.out
+            # gdb before 14 writes pkru of AMD's processors as 0.
+            if [ "$core" = ./gcore ]; then
+                diff <(grep -v $'\tpkru\t' "live.$i") <(grep -v $'\tpkru\t' core.out)
+            else
+                diff "live.$i" core.out
+            fi
         done
     done
 }
