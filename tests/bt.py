@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 
 def bt(*words, status=0):
@@ -204,9 +205,11 @@ def node(target):
 
 
 def hot(target, times):
-    """Threads that run, stopped anywhere: eu-stack and gdb have the same frames. Where they were is counted."""
-    at, n = {"vdso": 0, "plt": 0, "edge": 0}, 0
-    for _ in range(int(times)):
+    """Threads that run, stopped anywhere: eu-stack and gdb have the same frames. Where they were is counted. Processors
+    differ in where an interrupt finds them: until all kinds of places were seen there are more looks."""
+    at, n, looks, end = {"vdso": 0, "plt": 0, "edge": 0}, 0, 0, time.monotonic() + 60
+    while looks < int(times) or (not (at["vdso"] and at["plt"] + at["edge"]) and time.monotonic() < end):
+        looks += 1
         os.kill(int(target), signal.SIGSTOP)
         while not all(re.search(r"\nState:\t[tT]", open(f"/proc/{target}/task/{t}/status").read())
                       for t in os.listdir(f"/proc/{target}/task")):
