@@ -87,7 +87,7 @@ static uint64_t reg_of(const struct stack *s, const char *name)
 void gotarget_find_user(struct stack *s, void *arg)
 {
     const struct gotarget_finding *f = arg;
-    const uint64_t tls = reg_of(s, "fs_base");
+    const uint64_t tls = reg_thread_pointer(&s->regs);
     uint64_t g = 0;
     size_t got = 0;
     if (tls && (target_read(f->target, tls - sizeof g, &g, sizeof g, &got) < 0 || got != sizeof g))

@@ -84,6 +84,9 @@ uint64_t reg_pc(const struct regs *r);
 uint64_t reg_sp(const struct regs *r);
 uint64_t reg_fp(const struct regs *r);
 
+/** The thread pointer, by which its local storage is found: 0 where the gp set does not have it (aarch64). */
+uint64_t reg_thread_pointer(const struct regs *r);
+
 /** The registers by their DWARF numbers (of the psABI's): what unwinding needs. */
 struct reg_dwarf {
     size_t gp;             // where in the gp set

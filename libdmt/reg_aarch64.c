@@ -140,6 +140,12 @@ uint64_t reg_fp(const struct regs *r)
     return reg_word(r, 29 * 8);
 }
 
+uint64_t reg_thread_pointer(const struct regs *r)
+{
+    (void)r;
+    return 0; // NT_ARM_TLS has it
+}
+
 void reg_abandon_call(struct regs *now, const struct regs *was)
 {
     (void)now;

@@ -378,6 +378,11 @@ uint64_t reg_fp(const struct regs *r)
     return reg_word(r, GP(rbp));
 }
 
+uint64_t reg_thread_pointer(const struct regs *r)
+{
+    return reg_word(r, GP(fs_base));
+}
+
 void reg_abandon_call(struct regs *now, const struct regs *was)
 {
     unsigned char *call = reg_bytes(now, REGS_GP, GP(orig_rax), 8);

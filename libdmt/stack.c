@@ -30,6 +30,18 @@ int stack_reserve(struct stack *s, size_t window)
     return regs_reserve(&s->regs, 1u << REGS_GP);
 }
 
+static bool is_file(const struct maps *maps, const struct mapping *m)
+{
+    return m->inode != 0 || (m->name_len > 0 && *maps_name(maps, m) == '/'); // a core knows no inodes
+}
+
+// What is mapped behind a stack may be anything: the topmost thread's ends where the libraries begin.
+static bool goes_on(const struct maps *maps, const struct mapping *m, const struct mapping *next)
+{
+    return next->start == m->end && is_file(maps, m) == is_file(maps, next) && m->inode == next->inode &&
+           m->major == next->major && m->minor == next->minor;
+}
+
 // [*FROM, *END) of the mappings around SP, as far as they are one piece of readable memory.
 static bool around(const struct maps *maps, uint64_t sp, size_t window, uint64_t *from, uint64_t *end)
 {
@@ -40,9 +52,19 @@ static bool around(const struct maps *maps, uint64_t sp, size_t window, uint64_t
     *from = sp - m->start > STACK_RED_ZONE ? sp - STACK_RED_ZONE : m->start;
     *from &= ~(uint64_t)7;
     *end = m->end;
-    while (++m < stop && m->start == *end && *end - sp < window && (m->perms & can) && !m->remote)
+    while (++m < stop && goes_on(maps, m - 1, m) && *end - sp < window && (m->perms & can) && !m->remote)
         *end = m->end;
     return true;
+}
+
+/*
+ * The C library puts a thread's control block above its stack, in the same mapping; what was mapped above that, a heap
+ * for instance, the kernel has made one mapping with it. Only a guess: what is cut is looked for behind it if need be.
+ */
+static uint64_t likely_end(const struct stack *s, uint64_t sp, uint64_t end)
+{
+    const uint64_t tp = reg_thread_pointer(&s->regs) & ~(uint64_t)7;
+    return tp > sp && tp < end ? tp : end;
 }
 
 static bool has_addr(const struct stack *s, uint64_t addr)
@@ -60,7 +82,8 @@ static int copy_region(struct stack *s, const struct maps *maps, uint64_t sp, si
     size_t got = 0;
     if (!around(maps, sp, window, &from, &end))
         return err_set(ENOENT, "its stack pointer 0x%" PRIx64 " is in no mapping that can be read", sp);
-    size_t n = end - from < window ? (size_t)(end - from) : window, left = s->bytes.cap - s->bytes.len;
+    const uint64_t likely = window > STACK_WINDOW ? end : likely_end(s, sp, end);
+    size_t n = likely - from < window ? (size_t)(likely - from) : window, left = s->bytes.cap - s->bytes.len;
     if (n > left)
         n = left;
     if (read(arg, from, s->bytes.data + s->bytes.len, n, &got) < 0)
