@@ -147,42 +147,57 @@ int ident_open(const struct procs *ps, const struct ident *id, struct proc *p, i
     return 0;
 }
 
-static bool names_thread(const struct ident *id, pid_t tid)
-{
-    for (size_t i = 0; i < id->ntids; i++)
-        if (tid >= id->tids[i].first && tid <= id->tids[i].last)
-            return true;
-    return id->ntids == 0;
-}
-
 struct chosen {
     const struct ident *id;
-    int (*fn)(struct proc *p, void *arg);
+    int (*each_thread)(struct proc *p, void *arg);
+    int (*each_tid)(pid_t tid, void *arg);
     void *arg;
     bool seen[IDENT_TIDS];
 };
 
-static int if_chosen(struct proc *p, void *arg)
+// Whether the operand names that thread; it is there.
+static bool choose(struct chosen *c, pid_t tid)
+{
+    bool named = c->id->ntids == 0;
+    for (size_t i = 0; i < c->id->ntids; i++)
+        if (tid >= c->id->tids[i].first && tid <= c->id->tids[i].last)
+            named = c->seen[i] = true;
+    return named;
+}
+
+static int missed(const struct chosen *c)
+{
+    for (size_t i = 0; i < c->id->ntids; i++)
+        if (!c->seen[i] && c->id->tids[i].first == c->id->tids[i].last)
+            return err_set(ESRCH, "no such thread: %d", c->id->tids[i].first);
+    return 0;
+}
+
+static int thread_if_chosen(struct proc *p, void *arg)
 {
     struct chosen *c = arg;
-    if (!names_thread(c->id, p->tid))
-        return 0;
-    for (size_t i = 0; i < c->id->ntids; i++)
-        c->seen[i] |= p->tid >= c->id->tids[i].first && p->tid <= c->id->tids[i].last;
-    return c->fn(p, c->arg);
+    return choose(c, p->tid) ? c->each_thread(p, c->arg) : 0;
 }
 
 int ident_each_thread(const struct procs *ps, const struct ident *id, const struct proc *process, struct proc *p,
                       unsigned needs, int (*fn)(struct proc *p, void *arg), void *arg)
 {
-    struct chosen chosen = {.id = id, .fn = fn, .arg = arg};
-    int stop = proc_each_thread(ps, process, p, needs, if_chosen, &chosen);
-    if (stop)
-        return stop;
-    for (size_t i = 0; i < id->ntids; i++)
-        if (!chosen.seen[i] && id->tids[i].first == id->tids[i].last)
-            return err_set(ESRCH, "no such thread: %d", id->tids[i].first);
-    return 0;
+    struct chosen c = {.id = id, .each_thread = fn, .arg = arg};
+    int stop = proc_each_thread(ps, process, p, needs, thread_if_chosen, &c);
+    return stop ? stop : missed(&c);
+}
+
+static int tid_if_chosen(pid_t tid, void *arg)
+{
+    struct chosen *c = arg;
+    return choose(c, tid) ? c->each_tid(tid, c->arg) : 0;
+}
+
+int ident_each_tid(const struct ident *id, const struct proc *process, int (*fn)(pid_t tid, void *arg), void *arg)
+{
+    struct chosen c = {.id = id, .each_tid = fn, .arg = arg};
+    int stop = proc_each_tid(process, tid_if_chosen, &c);
+    return stop ? stop : missed(&c);
 }
 
 void ident_handle(struct buf *out, const struct proc *p)

@@ -39,6 +39,10 @@ NODISCARD int ident_open(const struct procs *ps, const struct ident *id, struct 
 NODISCARD int ident_each_thread(const struct procs *ps, const struct ident *id, const struct proc *process,
                                 struct proc *p, unsigned needs, int (*fn)(struct proc *p, void *arg), void *arg);
 
+/** The same, of their numbers alone (proc_each_tid). */
+NODISCARD int ident_each_tid(const struct ident *id, const struct proc *process, int (*fn)(pid_t tid, void *arg),
+                             void *arg);
+
 /** Appends the handle of a process whose PROC_STAT, and PROC_INODE where it can be had, are read. */
 void ident_handle(struct buf *out, const struct proc *p);
 

@@ -255,8 +255,7 @@ int proc_each(const struct procs *ps, struct proc *p, unsigned needs, int (*fn)(
     return 0;
 }
 
-int proc_each_thread(const struct procs *ps, const struct proc *process, struct proc *p, unsigned needs,
-                     int (*fn)(struct proc *p, void *arg), void *arg)
+int proc_each_tid(const struct proc *process, int (*fn)(pid_t tid, void *arg), void *arg)
 {
     CLEANUP_LIST struct list list;
     list.at = list.len = 0;
@@ -264,17 +263,38 @@ int proc_each_thread(const struct procs *ps, const struct proc *process, struct 
     if (list.fd < 0)
         return errno == EACCES || errno == EPERM ? err_sys("cannot list its threads")
                                                  : err_set(ESRCH, "no such process");
-    for (pid_t tid; (tid = next_id(&list)) > 0;) {
-        int stop = proc_open_thread(process, p, tid);
-        if (stop == 0)
-            stop = proc_load(ps, p, needs);
-        if (stop < 0 && err_code() == ESRCH)
-            continue;
-        if (stop == 0)
-            stop = fn(p, arg);
-        proc_close(p);
-        if (stop)
-            return stop;
-    }
-    return 0;
+    int stop = 0;
+    for (pid_t tid; stop == 0 && (tid = next_id(&list)) > 0;)
+        stop = fn(tid, arg);
+    return stop;
+}
+
+struct visit {
+    const struct procs *ps;
+    const struct proc *process;
+    struct proc *p;
+    unsigned needs;
+    int (*fn)(struct proc *p, void *arg);
+    void *arg;
+};
+
+static int visit_thread(pid_t tid, void *arg)
+{
+    const struct visit *v = arg;
+    int stop = proc_open_thread(v->process, v->p, tid);
+    if (stop == 0)
+        stop = proc_load(v->ps, v->p, v->needs);
+    if (stop < 0 && err_code() == ESRCH)
+        return 0;
+    if (stop == 0)
+        stop = v->fn(v->p, v->arg);
+    proc_close(v->p);
+    return stop;
+}
+
+int proc_each_thread(const struct procs *ps, const struct proc *process, struct proc *p, unsigned needs,
+                     int (*fn)(struct proc *p, void *arg), void *arg)
+{
+    struct visit v = {ps, process, p, needs, fn, arg};
+    return proc_each_tid(process, visit_thread, &v);
 }

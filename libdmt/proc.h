@@ -119,6 +119,9 @@ NODISCARD int proc_each(const struct procs *ps, struct proc *p, unsigned needs,
 NODISCARD int proc_each_thread(const struct procs *ps, const struct proc *process, struct proc *p, unsigned needs,
                                int (*fn)(struct proc *p, void *arg), void *arg);
 
+/** Their numbers alone. One that ends meanwhile may be among them. */
+NODISCARD int proc_each_tid(const struct proc *process, int (*fn)(pid_t tid, void *arg), void *arg);
+
 /** Nanoseconds since boot, on the clock of proc_stat.start. */
 uint64_t proc_now(void);
 
