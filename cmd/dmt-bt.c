@@ -159,10 +159,14 @@ static int show_folded(struct bt *c, const struct operand *o, struct target *t)
     CLEANUP_FRAME_NAMES struct frame_names names = {0};
     CLEANUP_FOLDED struct folded folded = {0};
     CLEANUP_BUF struct buf text = {0};
+    CLEANUP_BACKTRACE struct backtrace b = {0}, last = {0};
+    struct backtrace_options options = c->options;
     uint64_t next = 0;
+    options.last = c->samples > 1 ? &last : NULL;
     for (uint64_t i = 0; i < c->samples; i++) {
-        CLEANUP_BACKTRACE struct backtrace b;
-        if (backtrace_collect(t, &c->options, &u, &b) < 0) {
+        backtrace_fini(&last);
+        last = b;
+        if (backtrace_collect(t, &options, &u, &b) < 0) {
             if (i == 0)
                 return -1;
             cmd_fail(c->run, o->text); // what was seen of it until then is shown
@@ -204,7 +208,7 @@ static void work(struct run *run, void *values)
 {
     struct bt *c = values;
     c->run = run;
-    c->needs = c->folded ? BTCOL_NAMES | BTCOL_TASK : table_needs(run->table) | (c->inlines ? BTCOL_NAMES : 0);
+    c->needs = c->folded ? BTCOL_NAMES : table_needs(run->table) | (c->inlines ? BTCOL_NAMES : 0);
     c->options = (struct backtrace_options){
         .by = c->live ? BACKTRACE_LIVE : c->no_stop ? BACKTRACE_NO_STOP : BACKTRACE_COPY,
         .max_stop = c->max_stop * 1000000,
@@ -212,6 +216,7 @@ static void work(struct run *run, void *values)
         .one_thread = c->first,
         .running = c->running,
         .task = c->needs & BTCOL_TASK,
+        .name = c->folded,
         .variables = c->locals,
     };
     if (procs_open(&c->procs) < 0) {

@@ -64,11 +64,9 @@ static void fail(struct backtrace *b, struct trace *t)
     keep_reason(b, t, err_text());
 }
 
-static int take_frames(const struct unwound *stack, void *arg)
+static int add_frames(struct backtrace *b, struct trace *t, const struct frame *frames, size_t n)
 {
-    struct backtrace *b = ((struct collecting *)arg)->b;
-    struct trace *t = &b->traces[stack->index];
-    while (b->frames_cap - b->nframes < stack->n) {
+    while (b->frames_cap - b->nframes < n) {
         size_t cap = b->frames_cap ? 2 * b->frames_cap : 1024;
         struct frame *grown = reallocarray(b->frames, cap, sizeof *grown);
         if (!grown)
@@ -76,13 +74,43 @@ static int take_frames(const struct unwound *stack, void *arg)
         b->frames = grown;
         b->frames_cap = cap;
     }
-    if (stack->n > 0)
-        memcpy(b->frames + b->nframes, stack->frames, stack->n * sizeof *stack->frames);
+    if (n > 0)
+        memcpy(b->frames + b->nframes, frames, n * sizeof *frames);
     t->first = b->nframes;
-    t->n = stack->n;
+    t->n = n;
+    b->nframes += n;
+    return 0;
+}
+
+static int take_frames(const struct unwound *stack, void *arg)
+{
+    struct backtrace *b = ((struct collecting *)arg)->b;
+    struct trace *t = &b->traces[stack->index];
+    if (add_frames(b, t, stack->frames, stack->n) < 0)
+        return -1;
     t->end = stack->end;
-    b->nframes += stack->n;
     keep_reason(b, t, stack->reason);
+    return 0;
+}
+
+// What the look before knows of those from FIRST on that have not moved.
+static int take_unmoved(struct collecting *c, size_t first)
+{
+    const struct backtrace *last = c->options->last;
+    struct backtrace *b = c->b;
+    if (!last || last->n == 0)
+        return 0;
+    for (size_t i = first; i < b->n; i++) {
+        struct trace *t = &b->traces[i];
+        const struct trace *then = bsearch(t, last->traces, last->n, sizeof *t, by_tid);
+        if (!then || then->n == 0 || then->reason || !target_unmoved(c->target, t->tid))
+            continue;
+        *t = *then;
+        t->unmoved = true;
+        t->pause = 0;
+        if (add_frames(b, t, last->frames + then->first, then->n) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -209,16 +237,15 @@ static int collect(struct collecting *c, size_t first, bool (*which)(const struc
     return 0;
 }
 
-static bool is_any(const struct trace *t)
+static bool is_not_known(const struct trace *t)
 {
-    (void)t;
-    return true;
+    return !t->unmoved;
 }
 
 static int collect_from(struct collecting *c, size_t first)
 {
     if (c->options->by != BACKTRACE_LIVE)
-        return collect(c, first, is_any);
+        return collect(c, first, is_not_known);
     for (size_t i = first; i < c->b->n; i++)
         if (collect_live(c, i) < 0)
             return -1;
@@ -326,7 +353,7 @@ static int collect_all(struct collecting *c)
             return -1;
         if (b->n == before)
             break;
-        if (collect_from(c, before) < 0 || collect_deep(c) < 0 || collect_stray(c) < 0 ||
+        if (take_unmoved(c, before) < 0 || collect_from(c, before) < 0 || collect_deep(c) < 0 || collect_stray(c) < 0 ||
             collect_switched(c) < 0)
             return -1;
         qsort(b->traces, b->n, sizeof *b->traces, by_tid);
@@ -347,6 +374,8 @@ int backtrace_collect(struct target *t, const struct backtrace_options *options,
         .want = {.window = STACK_WINDOW,
                  .no_stop = options->by == BACKTRACE_NO_STOP,
                  .task = options->task || options->running,
+                 .name = options->name,
+                 .remember = options->last != NULL,
                  .running = options->running},
     };
     *ret = (struct backtrace){0};

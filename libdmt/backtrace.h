@@ -20,8 +20,10 @@ struct backtrace_options {
     bool one_thread;       // the first only
     bool running;          // threads that run only
     bool task;             // state and name of threads too
+    bool name;             // the name of threads too
     bool variables;        // of frames too; not of BACKTRACE_LIVE
     const char *only;      // those of that name, or NULL
+    const struct backtrace *last; // the look before: who has not moved since has the stack that it had. Or NULL
 };
 
 /** The stack of one thread. */
@@ -31,6 +33,7 @@ struct trace {
     char name[COMM_MAX + 1];
     size_t name_len;
     uint64_t pause;        // nanoseconds, 0: it was not stopped
+    bool unmoved;          // it has the stack of the look before
     bool has_call;
     int64_t call;
     uint64_t args[6];

@@ -51,7 +51,9 @@ struct stack_want {
     size_t window;         // STACK_WINDOW to STACK_WINDOW_MAX
     bool no_stop;          // never stop it: only a thread that sleeps in a system call has a stack then
     bool task;             // state and name too
+    bool name;             // the name too
     bool running;          // only threads that run; with `task`
+    bool remember;         // for target_unmoved
     void (*find_user)(struct stack *s, void *arg); // fills `user`, while the thread is held; NULL: nobody does
     void *arg;
 };

@@ -108,6 +108,11 @@ int target_write(struct target *t, uint64_t addr, const void *from, size_t n)
     return t->kind->write(t, addr, from, n);
 }
 
+int target_stop(struct target *t, pid_t tid, struct tracee *ret)
+{
+    return t->kind->stop ? t->kind->stop(t, tid, ret) : not_possible(t);
+}
+
 int target_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret)
 {
     return t->kind->regs ? t->kind->regs(t, tid, sets, ret) : not_possible(t);
@@ -142,6 +147,11 @@ int target_stacks(struct target *t, const pid_t *tids, size_t n, const struct st
             return -1;
     }
     return 0;
+}
+
+bool target_unmoved(struct target *t, pid_t tid)
+{
+    return t->kind->unmoved && t->kind->unmoved(t, tid);
 }
 
 int target_auxv(struct target *t, uint64_t type, uint64_t *ret)

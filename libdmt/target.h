@@ -9,6 +9,7 @@
 #include "operands.h"
 #include "reg.h"
 #include "stack.h"
+#include "tracer.h"
 
 struct target;
 
@@ -57,6 +58,9 @@ uint64_t target_hole(struct target *t, uint64_t addr);
 /** All N bytes, read-only pages too, or -1; nothing is written where a page of it is not mapped. */
 NODISCARD int target_write(struct target *t, uint64_t addr, const void *from, size_t n);
 
+/** tracer_stop of a thread of it, to be released with tracer_release. */
+NODISCARD int target_stop(struct target *t, pid_t tid, struct tracee *ret);
+
 /** The register sets SETS (bits 1 << REGS_...) of a thread; a live one is stopped for that moment. */
 NODISCARD int target_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
 
@@ -84,6 +88,12 @@ NODISCARD int target_stack(struct target *t, pid_t tid, const struct stack_want 
 typedef int target_stack_fn(size_t i, int done, const struct stack *stack, void *arg);
 NODISCARD int target_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want,
                             struct stack *room, size_t *begun, target_stack_fn *fn, void *arg);
+
+/**
+ * Whether the stack of a thread is known, without stopping it, to be the one that a WANT with `remember` got last: it
+ * sleeps in a system call where it did then.
+ */
+bool target_unmoved(struct target *t, pid_t tid);
 
 /** The value of an auxv entry (getauxval(3)). -1 with ENOENT. */
 NODISCARD int target_auxv(struct target *t, uint64_t type, uint64_t *ret);

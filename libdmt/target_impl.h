@@ -17,12 +17,14 @@ struct target_kind {
     int (*read)(struct target *t, uint64_t addr, void *to, size_t n, size_t *got);
     uint64_t (*hole)(struct target *t, uint64_t addr);
     int (*write)(struct target *t, uint64_t addr, const void *from, size_t n);
+    int (*stop)(struct target *t, pid_t tid, struct tracee *ret);
     int (*regs)(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
     int (*edit_regs)(struct target *t, pid_t tid, unsigned sets,
                      int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
     int (*stack)(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret); // RET has room
     int (*stacks)(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want, struct stack *room,
                   size_t *begun, target_stack_fn *fn, void *arg); // NULL: one after the other
+    bool (*unmoved)(struct target *t, pid_t tid); // NULL: never known
     int (*auxv)(struct target *t, struct buf *ret); // the bytes of the vector
     int (*open_file)(struct target *t, const struct mapping *mapping, int *ret);
     int (*open_path)(struct target *t, const char *path, int *ret);
@@ -43,7 +45,8 @@ struct target {
     struct buf auxv;
 };
 
-/** The live kind's registers (target_live_regs.c). */
+/** The live kind's stops and registers (target_live_regs.c). */
+NODISCARD int live_stop(struct target *t, pid_t tid, struct tracee *ret);
 NODISCARD int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret);
 NODISCARD int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
                              int (*edit)(struct regs *r, unsigned *changed, void *arg), void *arg);
@@ -52,6 +55,8 @@ NODISCARD int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
 NODISCARD int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret);
 NODISCARD int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want,
                           struct stack *room, size_t *begun, target_stack_fn *fn, void *arg);
+
+bool live_unmoved(struct target *t, pid_t tid);
 
 /** Opens, allocated, with kind and pid; or -1. The rest of the common part is zeros: target_open fills it. */
 NODISCARD int target_live_open(const struct procs *ps, const struct operand *operand, struct target **ret);

@@ -24,6 +24,7 @@ static void live_close(struct target *t)
     close(l->pidfd);
     mounts_fini(&l->mounts);
     maps_fini(&l->looked);
+    live_known_fini(l);
     proc_fini(&l->process);
     proc_fini(&l->thread);
     free(l);
@@ -232,22 +233,9 @@ static uint64_t live_hole(struct target *t, uint64_t addr)
 
 // --- threads ------------------------------------------------------------------------------------
 
-struct each {
-    int (*fn)(pid_t tid, void *arg);
-    void *arg;
-};
-
-static int call(struct proc *p, void *arg)
-{
-    const struct each *each = arg;
-    return each->fn(p->tid, each->arg);
-}
-
 static int live_each_thread(struct target *t, int (*fn)(pid_t tid, void *arg), void *arg)
 {
-    struct live *l = live_of(t);
-    struct each each = {fn, arg};
-    return ident_each_thread(t->ps, &t->id, &l->process, &l->thread, 0, call, &each);
+    return ident_each_tid(&t->id, &live_of(t)->process, fn, arg);
 }
 
 static const struct target_kind live_kind = {
@@ -258,10 +246,12 @@ static const struct target_kind live_kind = {
     .read = live_read,
     .hole = live_hole,
     .write = live_write,
+    .stop = live_stop,
     .regs = live_regs,
     .edit_regs = live_edit_regs,
     .stack = live_stack,
     .stacks = live_stacks,
+    .unmoved = live_unmoved,
     .auxv = live_auxv,
     .open_file = live_open_file,
     .open_path = live_open_path,
@@ -276,6 +266,7 @@ int target_live_open(const struct procs *ps, const struct operand *operand, stru
         return err_set(ENOMEM, "out of memory");
     l->base.kind = &live_kind;
     l->base.pid = operand->id.pid;
+    l->spin = TRACER_SPIN;
     l->mem = l->pagemap = l->mm_dir = l->pidfd = -1;
     proc_init(&l->process);
     proc_init(&l->thread);

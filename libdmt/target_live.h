@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Private to target: the live kind, whose parts are target_live.c, target_live_files.c, target_live_pages.c,
-// target_live_regs.c and target_live_write.c.
+// Private to target: the live kind, whose parts are target_live.c and target_live_*.c.
 #ifndef DMT_TARGET_LIVE_H
 #define DMT_TARGET_LIVE_H
 
 #include "mounts.h"
 #include "target_impl.h"
+#include "tracer.h"
 
 struct live {
     struct target base;
@@ -17,6 +17,10 @@ struct live {
     struct maps looked;          // with `remote` known
     uint64_t zeros_start, zeros_end; // a mapping whose untouched pages are zeros
     int mem, pagemap;            // read-only, opened when first needed, or -1
+    uint64_t spin;               // nanoseconds for which a thread is waited for without sleep
+    struct known *known;         // threads (target_live_known.c); NULL at first
+    size_t nknown;
+    struct buf seen;             // room for what is read of their stacks
 };
 
 static inline struct live *live_of(struct target *t)
@@ -32,9 +36,6 @@ NODISCARD int live_dir(struct live *l);
 
 /** Opens maps, mem or another of what belongs to the address space. -1 with the sentence of refusal.h. */
 NODISCARD int live_open_mm_file(struct live *l, const char *name, int flags, int *ret);
-
-/** Held, the number TID is that thread's alone: -1 with ESRCH when it is none of the process that was opened. */
-NODISCARD int live_check_process(struct target *t, pid_t tid);
 
 /** Opens `mem` if it is not open; its mappings, read anew, with `remote`, to l->looked. */
 NODISCARD int live_open_mem(struct live *l);
@@ -60,6 +61,13 @@ uint64_t live_next_present(struct live *l, uint64_t start, uint64_t end);
 
 /** target_open_file of a mapping of MAPS. */
 NODISCARD int live_open_mapped(struct live *l, const struct maps *maps, const struct mapping *m, int *ret);
+
+/** The name of a thread, by a descriptor that stays open; false: it cannot be had so. */
+bool live_known_name(struct live *l, pid_t tid, struct stack *ret);
+
+/** Remembers the stack of a thread that live_known_name was asked about before it was stopped, for live_unmoved. */
+void live_known_stack(struct live *l, const struct stack *s);
+void live_known_fini(struct live *l);
 
 NODISCARD int live_write(struct target *t, uint64_t addr, const void *from, size_t n);
 NODISCARD int live_open_file(struct target *t, const struct mapping *mapping, int *ret);

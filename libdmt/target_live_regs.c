@@ -3,27 +3,21 @@
 // The registers of a live thread: stopped, read, changed, released. What can be allocated before the stop is.
 #include "err.h"
 #include "target_live.h"
-#include "tracer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
-int live_check_process(struct target *t, pid_t tid)
+int live_stop(struct target *t, pid_t tid, struct tracee *ret)
 {
-    char path[32];
-    (void)snprintf(path, sizeof path, "task/%d", tid);
-    return faccessat(live_of(t)->process.dir, path, F_OK, 0) < 0 ? err_set(ESRCH, "no such thread") : 0;
+    return tracer_stop(t->pid, live_of(t)->process.dir, tid, t->options.max_stop, ret);
 }
 
 int live_regs(struct target *t, pid_t tid, unsigned sets, struct regs *ret)
 {
     struct tracee tracee;
-    if (regs_reserve(ret, sets) < 0 || tracer_stop(t->pid, tid, t->options.max_stop, &tracee) < 0)
+    if (regs_reserve(ret, sets) < 0 || live_stop(t, tid, &tracee) < 0)
         return -1;
-    int done = live_check_process(t, tid);
-    if (done == 0)
-        done = tracer_regs(&tracee, sets, ret);
+    int done = tracer_regs(&tracee, sets, ret);
     tracer_release(&tracee);
     return done;
 }
@@ -61,12 +55,9 @@ int live_edit_regs(struct target *t, pid_t tid, unsigned sets,
 {
     CLEANUP_REGS struct regs was = {0}, now = {0};
     struct tracee tracee;
-    if (regs_reserve(&was, sets) < 0 || regs_reserve(&now, sets) < 0 ||
-        tracer_stop(t->pid, tid, t->options.max_stop, &tracee) < 0)
+    if (regs_reserve(&was, sets) < 0 || regs_reserve(&now, sets) < 0 || live_stop(t, tid, &tracee) < 0)
         return -1;
-    int done = live_check_process(t, tid);
-    if (done == 0)
-        done = edit_stopped(&tracee, sets, &was, &now, edit, arg);
+    int done = edit_stopped(&tracee, sets, &was, &now, edit, arg);
     tracer_release(&tracee);
     return done;
 }

@@ -6,7 +6,6 @@
 #include "err.h"
 #include "io.h"
 #include "target_live.h"
-#include "tracer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,10 +26,22 @@ static int read_task_file(const struct live *l, pid_t tid, const char *name, str
     return 0;
 }
 
-static int read_task(const struct live *l, pid_t tid, struct stack *ret)
+// What is wanted of that.
+static int read_task(struct live *l, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     CLEANUP_BUF struct buf text = {0};
     struct proc_stat stat;
+    if (!want->task && !want->name)
+        return 0;
+    if (!want->task) {
+        if (want->remember && live_known_name(l, tid, ret))
+            return 0;
+        if (read_task_file(l, tid, "comm", &text) < 0)
+            return -1;
+        ret->name_len = text.len > COMM_MAX ? COMM_MAX : text.len - (text.len > 0); // a newline ends it
+        memcpy(ret->name, buf_cstr(&text), ret->name_len);
+        return 0;
+    }
     if (read_task_file(l, tid, "stat", &text) < 0 || procfile_stat(buf_cstr(&text), text.len, &stat) < 0)
         return -1;
     ret->state = stat.state;
@@ -47,16 +58,11 @@ static int read_stack(void *live, uint64_t addr, void *to, size_t n, size_t *got
     return err_code() == ESRCH ? live_memory_gone(l) : -1;
 }
 
-static int collect(struct live *l, const struct tracee *tracee, const struct stack_want *want, struct stack *ret)
-{
-    if (live_check_process(&l->base, tracee->tid) < 0 || tracer_regs(tracee, 1u << REGS_GP, &ret->regs) < 0)
-        return -1;
-    return stack_copy(ret, &l->looked, want, read_stack, l);
-}
-
 static int collect_and_release(struct live *l, struct tracee *tracee, const struct stack_want *want, struct stack *ret)
 {
-    int done = collect(l, tracee, want, ret);
+    int done = tracer_regs(tracee, 1u << REGS_GP, &ret->regs);
+    if (done == 0)
+        done = stack_copy(ret, &l->looked, want, read_stack, l);
     tracer_release(tracee);
     ret->pause += clock_now() - tracee->since;
     ret->has_call = done == 0 && reg_syscall(&ret->regs, &ret->call, ret->args);
@@ -66,7 +72,7 @@ static int collect_and_release(struct live *l, struct tracee *tracee, const stru
 static int stop_and_collect(struct live *l, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     struct tracee tracee;
-    if (tracer_stop(l->base.pid, tid, l->base.options.max_stop, &tracee) < 0)
+    if (live_stop(&l->base, tid, &tracee) < 0)
         return -1;
     return collect_and_release(l, &tracee, want, ret);
 }
@@ -108,7 +114,7 @@ static int ready(struct live *l)
 int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struct stack *ret)
 {
     struct live *l = live_of(t);
-    if (want->task && read_task(l, tid, ret) < 0)
+    if (read_task(l, tid, want, ret) < 0)
         return -1;
     if (ready(l) < 0)
         return -1;
@@ -123,7 +129,14 @@ int live_stack(struct target *t, pid_t tid, const struct stack_want *want, struc
 
 // --- several -----------------------------------------------------------------------
 
-enum { STOPPING_MAX = 192 };
+enum { STOPPING_MAX = 192, SPIN_MORE = TRACER_SPIN / 4, SPIN_LEAST = TRACER_SPIN / 10 };
+
+// What is said of a thread before it is stopped.
+struct said {
+    size_t i;                  // which of the threads
+    char state, name[COMM_MAX + 1];
+    size_t name_len;
+};
 
 struct batch {
     struct live *live;
@@ -131,14 +144,11 @@ struct batch {
     struct stack *room;
     target_stack_fn *fn;
     void *arg;
-    struct stopping stopping[STOPPING_MAX];
-    struct said {
-        size_t i;              // which of the threads
-        char state, name[COMM_MAX + 1];
-        size_t name_len;
-    } said[STOPPING_MAX];      // of each of those
+    struct stopping stopping[STOPPING_MAX], next; // next: seized, to be told to stop
+    struct said said[STOPPING_MAX], next_said;    // of each of those
     size_t n;
-    size_t again[STOPPING_MAX + 1]; // threads to be looked at alone: their stacks are younger than the mappings that
+    bool has_next;
+    size_t again[STOPPING_MAX + 2]; // threads to be looked at alone: their stacks are younger than the mappings that
                                // were read, or they could not be seized while others were held
     size_t nagain;
     int enough;                // what FN returned
@@ -150,27 +160,38 @@ static void give(struct batch *b, size_t i, int done)
     b->enough = b->enough ? b->enough : enough;
 }
 
-static void begin(struct batch *b, pid_t tid, size_t i)
+// All that can be done with a thread while the one before it is still about to stop.
+static void prepare(struct batch *b, pid_t tid, size_t i)
 {
-    struct said *said = &b->said[b->n];
+    const struct live *l = b->live;
     if (stack_reserve(b->room, b->want->window) < 0) {
         b->enough = -1;
         return;
     }
     b->room->tid = tid;
-    int done = b->want->task ? read_task(b->live, tid, b->room) : 0;
-    *said = (struct said){.i = i, .state = b->room->state, .name_len = b->room->name_len};
-    memcpy(said->name, b->room->name, sizeof said->name);
-    if (done == 0 && b->want->running && said->state != 'R')
+    int done = read_task(b->live, tid, b->want, b->room);
+    b->next_said = (struct said){.i = i, .state = b->room->state, .name_len = b->room->name_len};
+    memcpy(b->next_said.name, b->room->name, sizeof b->next_said.name);
+    if (done == 0 && b->want->running && b->next_said.state != 'R')
         done = err_set(EAGAIN, "it does not run");
     if (done == 0)
-        done = tracer_begin(b->live->base.pid, tid, b->live->base.options.max_stop, &b->stopping[b->n]);
-    if (done == 0)
-        b->n++;
-    else if (b->n > 0 && err_code() == ETIMEDOUT)
+        done = tracer_seize(l->base.pid, l->process.dir, tid, l->base.options.max_stop, &b->next);
+    b->has_next = done == 0;
+    if (done < 0 && b->n > 0 && err_code() == ETIMEDOUT)
         b->again[b->nagain++] = i;
-    else
+    else if (done < 0)
         give(b, i, -1);
+}
+
+static void interrupt(struct batch *b)
+{
+    b->has_next = false;
+    if (tracer_interrupt(&b->next) < 0) {
+        give(b, b->next_said.i, -1);
+        return;
+    }
+    b->stopping[b->n] = b->next;
+    b->said[b->n++] = b->next_said;
 }
 
 static void end(struct batch *b, size_t k)
@@ -189,10 +210,33 @@ static void end(struct batch *b, size_t k)
     b->room->state = said.state;
     b->room->name_len = said.name_len;
     memcpy(b->room->name, said.name, sizeof said.name);
+    if (done == 0 && b->want->remember)
+        live_known_stack(b->live, b->room);
     if (done < 0 && err_code() == ENOENT)
         b->again[b->nagain++] = said.i;
     else
         give(b, said.i, done);
+}
+
+/*
+ * For how long the one that is to stop is waited for without sleep, before the next is told too. Where looks come one
+ * after the other, what was in vain is waited for half as long the next time: when all wait for a processor, we keep it
+ * from them.
+ */
+static uint64_t spin(const struct batch *b)
+{
+    if (!b->want->remember)
+        return b->n > 1 ? SPIN_MORE : TRACER_SPIN;
+    return b->n > 1 ? SPIN_LEAST : b->live->spin;
+}
+
+static void learn(struct batch *b, bool stopped)
+{
+    uint64_t *spin = &b->live->spin;
+    if (stopped)
+        *spin = *spin < TRACER_SPIN / 2 ? 2 * *spin : TRACER_SPIN;
+    else
+        *spin = *spin > 2 * SPIN_LEAST ? *spin / 2 : SPIN_LEAST;
 }
 
 /*
@@ -202,22 +246,29 @@ static void end(struct batch *b, size_t k)
 int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stack_want *want, struct stack *room,
                 size_t *begun, target_stack_fn *fn, void *arg)
 {
-    struct batch b = {.live = live_of(t), .want = want, .room = room, .fn = fn, .arg = arg};
+    struct live *l = live_of(t);
+    struct batch b = {.live = l, .want = want, .room = room, .fn = fn, .arg = arg};
     const size_t most = want->window > STACK_WINDOW ? 1 : STOPPING_MAX; // their copies are all kept
-    if (ready(b.live) < 0)
+    if (ready(l) < 0)
         return -1;
-    for (*begun = 0; b.n > 0 || (*begun < n && !b.enough && b.nagain == 0);) {
-        const bool more = *begun < n && !b.enough && b.nagain == 0 && b.n < most;
-        const uint64_t wait = !more ? UINT64_MAX : b.n > 1 ? TRACER_SPIN / 4 : TRACER_SPIN;
-        const size_t k = b.n > 0 ? tracer_await(b.stopping, b.n, wait) : 0;
-        if (k < b.n) {
-            end(&b, k);
-        } else {
-            begin(&b, tids[*begun], *begun);
+    tracer_clock_start();
+    for (*begun = 0;;) {
+        if (!b.has_next && *begun < n && b.n < most && !b.enough && b.nagain == 0) {
+            prepare(&b, tids[*begun], *begun);
             ++*begun;
         }
+        if (b.n == 0 && !b.has_next && (*begun == n || b.enough || b.nagain > 0))
+            break;
+        const size_t k = b.n > 0 ? tracer_await(b.stopping, b.n, b.has_next ? spin(&b) : UINT64_MAX) : 0;
+        if (b.n == 1 && b.has_next)
+            learn(&b, k == 0);
+        if (k < b.n)
+            end(&b, k);
+        else if (b.has_next)
+            interrupt(&b);
     }
     for (size_t k = 0; k < b.nagain && b.enough >= 0; k++)
         give(&b, b.again[k], target_stack(t, tids[b.again[k]], want, room));
+    tracer_clock_stop();
     return b.enough < 0 ? -1 : 0;
 }

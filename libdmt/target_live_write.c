@@ -4,7 +4,6 @@
 // write what is read-only, as a debugger does, in a stop of one of its threads.
 #include "err.h"
 #include "target_live.h"
-#include "tracer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +37,10 @@ static int write_stopped(struct proc *p, void *arg)
 {
     const struct debug *d = arg;
     struct tracee tracee;
-    if (tracer_stop(d->target->pid, p->tid, d->target->options.max_stop, &tracee) < 0)
+    if (live_stop(d->target, p->tid, &tracee) < 0)
         return 0; // another thread may be easier to stop
-    int done = live_check_process(d->target, p->tid);
-    if (done == 0 && (done = tracer_write(&tracee, d->addr, d->from, d->n)) < 0) {
+    int done = tracer_write(&tracee, d->addr, d->from, d->n);
+    if (done < 0) {
         int put_back = tracer_write(&tracee, d->addr, d->old, d->n); // up to where it fails, again
         (void)put_back;
         (void)err_set(EIO, "the kernel lets nobody write there");

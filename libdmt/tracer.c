@@ -57,6 +57,14 @@ static bool is_thread_of(pid_t pid, pid_t tid)
     return access(path, F_OK) == 0;
 }
 
+// The same, of the process whose directory in /proc DIR is.
+static bool has_thread(int dir, pid_t tid)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "task/%d", tid);
+    return faccessat(dir, path, F_OK, 0) == 0;
+}
+
 // Whoever traces us, or traces who traces us, cannot be stopped by us: each would wait for the other for ever, and
 // neither could be killed. That nobody traces us holds for a millisecond: to ask takes as long as a stop.
 static bool traces_us(pid_t pid)
@@ -99,41 +107,46 @@ static int refused(pid_t tid)
 
 static sigjmp_buf out;
 static volatile sig_atomic_t may_jump;
+static volatile uint64_t jump_at;
 
-struct alarm {
+static struct {
+    unsigned users;
     struct sigaction action;
     struct itimerval timer;
     sigset_t mask;
-};
+} before;                  // what was set up before ours
 
 static void on_alarm(int sig)
 {
     (void)sig;
-    if (may_jump)
+    if (may_jump && clock_now() >= jump_at)
         siglongjmp(out, 1);
 }
 
-// After NS there is a signal every 10 ms: one that comes just before PTRACE_SEIZE would not end it.
-static void alarm_start(uint64_t ns, struct alarm *a)
+// A signal every 2 ms: one that came just before PTRACE_SEIZE would not end it.
+void tracer_clock_start(void)
 {
-    uint64_t us = ns / 1000 + 1;
-    const struct itimerval until = {{0, 10000}, {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)}};
-    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_NODEFER};
+    const struct itimerval tick = {{0, 2000}, {0, 2000}};
+    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_NODEFER | SA_RESTART};
     sigset_t alarm;
+    if (before.users++ > 0)
+        return;
     sigemptyset(&act.sa_mask);
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
-    (void)sigaction(SIGALRM, &act, &a->action);
-    (void)sigprocmask(SIG_UNBLOCK, &alarm, &a->mask);
-    (void)setitimer(ITIMER_REAL, &until, &a->timer);
+    (void)sigaction(SIGALRM, &act, &before.action);
+    (void)sigprocmask(SIG_UNBLOCK, &alarm, &before.mask);
+    (void)setitimer(ITIMER_REAL, &tick, &before.timer);
 }
 
-static void alarm_stop(const struct alarm *a)
+void tracer_clock_stop(void)
 {
     int saved = errno;
-    (void)setitimer(ITIMER_REAL, &a->timer, NULL);
-    (void)sigprocmask(SIG_SETMASK, &a->mask, NULL);
-    (void)sigaction(SIGALRM, &a->action, NULL);
+    if (--before.users > 0)
+        return;
+    (void)setitimer(ITIMER_REAL, &before.timer, NULL);
+    (void)sigprocmask(SIG_SETMASK, &before.mask, NULL);
+    (void)sigaction(SIGALRM, &before.action, NULL);
     errno = saved;
 }
 
@@ -142,12 +155,13 @@ static void alarm_stop(const struct alarm *a)
 /*
  * PTRACE_SEIZE waits while the process executes a program, and that for as long as whoever serves the program's
  * file, or traces a thread of the process, likes. The wait cannot be ended by a handler that returns (the kernel's
- * ERESTARTNOINTR), so ours does not. 0, or an errno; ETIMEDOUT when it may be seized or not.
+ * ERESTARTNOINTR), so ours does not. 0, or an errno; ETIMEDOUT at END: it may be seized or not.
  */
-static int seize(pid_t tid)
+static int seize(pid_t tid, uint64_t end)
 {
     if (sigsetjmp(out, 0))
         return ETIMEDOUT;
+    jump_at = end;
     may_jump = 1;
     int code = ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 ? errno : 0;
     may_jump = 0;
@@ -165,7 +179,7 @@ static int seize_by(pid_t tid, uint64_t end)
     const struct timespec tick = {0, 1000000};
     struct task task;
     for (unsigned tries = 1;; tries++) {
-        int code = seize(tid);
+        int code = seize(tid, end);
         may_jump = 0;
         if (code == EPERM && (read_task(tid, &task) < 0 || task.ended))
             return ESRCH;
@@ -194,18 +208,20 @@ static size_t look(struct stopping *s, size_t n)
     return n;
 }
 
-// Once a millisecond whoever may tell us does not: when a thread executes a program it takes the number of the first
-// one, whose end is told to nobody.
+// Whoever may tell us does not always: when a thread executes a program it takes the number of the first one, whose end
+// is told to nobody. So there is a look from time to time too, the first after a millisecond.
 static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
 {
-    const struct timespec tick = {0, 1000000};
+    enum { LONGEST = 8000000 };
+    struct timespec tick = {0, 1000000};
     sigset_t child, old;
     size_t i;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &child, &old);
     while ((i = look(s, n)) == n && clock_now() < last) {
-        (void)sigtimedwait(&child, NULL, &tick);
+        if (sigtimedwait(&child, NULL, &tick) < 0 && tick.tv_nsec < LONGEST)
+            tick.tv_nsec *= 2;
         late_look();
     }
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
@@ -225,16 +241,16 @@ size_t tracer_await(struct stopping *s, size_t n, uint64_t wait)
     return i < n || wait <= TRACER_SPIN ? i : await_asleep(s, n, wait < UINT64_MAX - start ? start + wait : UINT64_MAX);
 }
 
-static bool interrupt(pid_t tid, uint64_t *since)
+static bool interrupt(struct stopping *s)
 {
-    *since = clock_now();
-    return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+    s->since = clock_now();
+    return ptrace(PTRACE_INTERRUPT, s->tid, 0, 0) == 0;
 }
 
 static int timed_out(const struct stopping *s)
 {
     struct task task;
-    if (!is_thread_of(s->pid, s->tid) || read_task(s->tid, &task) < 0 || task.ended || task.zombie)
+    if (!has_thread(s->dir, s->tid) || read_task(s->tid, &task) < 0 || task.ended || task.zombie)
         return err_set(ESRCH, "that thread has ended");
     return err_set(ETIMEDOUT, "did not stop within %llu ms: it sleeps in the kernel, or is frozen (state %c)",
                    (unsigned long long)(s->max_stop / 1000000), task.state);
@@ -258,36 +274,41 @@ static int not_stopped(const struct stopping *s, int code, bool ours)
 static size_t begun; // threads that may have to be left
 enum { HURRY = 5000000 };
 
-int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret)
+int tracer_seize(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct stopping *ret)
 {
     if (traces_us(pid))
         return err_set(EPERM, "cannot stop it: it traces this command, and each would wait for the other");
     if (late_ready(begun) < 0)
         return -1;
-    struct alarm alarm;
     int code = 0;
     // A process that executes a program waits for the end of threads that we may hold, and PTRACE_SEIZE for it.
     const uint64_t start = clock_now(), patience = begun > 0 && max_stop > HURRY ? HURRY : max_stop;
-    *ret = (struct stopping){.pid = pid, .tid = tid, .max_stop = max_stop, .end = start + max_stop};
-    alarm_start(patience, &alarm);
+    *ret = (struct stopping){.pid = pid, .tid = tid, .dir = dir, .max_stop = max_stop, .end = start + max_stop};
     bool seized = late_take(tid);
     if (!seized) {
+        tracer_clock_start();
         code = seize_by(tid, start + patience);
+        tracer_clock_stop();
         seized = code == 0;
     }
-    alarm_stop(&alarm);
     // Seized, its number is its own until we reap it: now it can be compared, and it still runs.
-    const bool is_it = !seized || is_thread_of(pid, tid);
-    if ((seized || code == ETIMEDOUT) && interrupt(tid, &ret->since))
-        seized = true;
-    else if (seized)
-        code = NOT_OURS; // to be reaped, or renamed
-    if (code == 0 && !is_it)
+    if (seized && !has_thread(dir, tid))
         code = ESRCH;
-    if (code != 0)
+    if (code != 0) {
+        if (code == ETIMEDOUT || seized)
+            seized |= interrupt(ret);
         return not_stopped(ret, code, seized);
+    }
     begun++;
     return 0;
+}
+
+int tracer_interrupt(struct stopping *s)
+{
+    if (interrupt(s))
+        return 0;
+    begun--;
+    return not_stopped(s, NOT_OURS, true); // to be reaped, or renamed
 }
 
 int tracer_finish(const struct stopping *s, struct tracee *ret)
@@ -301,10 +322,10 @@ int tracer_finish(const struct stopping *s, struct tracee *ret)
     return 0;
 }
 
-int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
+int tracer_stop(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct tracee *ret)
 {
     struct stopping s;
-    if (tracer_begin(pid, tid, max_stop, &s) < 0)
+    if (tracer_seize(pid, dir, tid, max_stop, &s) < 0 || tracer_interrupt(&s) < 0)
         return -1;
     (void)tracer_await(&s, 1, UINT64_MAX);
     return tracer_finish(&s, ret);

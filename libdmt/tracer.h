@@ -22,31 +22,41 @@ struct tracee {
 };
 
 /**
- * Seizes and stops a thread within MAX_STOP nanoseconds. -1: ESRCH it is gone; EPERM not allowed, the sentence says
+ * Seizes and stops the thread TID of process PID, whose directory in /proc DIR is, within MAX_STOP nanoseconds: no
+ * thread of another process that was given the number meanwhile. -1: ESRCH it is gone; EPERM not allowed, the sentence says
  * which check failed (YAMA, other user, not dumpable, traced by PID, it traces us, kernel thread, zombie) and the
  * cure; ETIMEDOUT it did not stop in time (it sleeps in the kernel, or is frozen): it goes on, and is held no more.
  */
-NODISCARD int tracer_stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret);
+NODISCARD int tracer_stop(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct tracee *ret);
 
-/** A thread that was told to stop. */
+/** A thread that is seized, and to be stopped. */
 struct stopping {
     pid_t pid, tid;
+    int dir;
     uint64_t since, end;   // when it was told, and until when we wait: nanoseconds of CLOCK_MONOTONIC
     uint64_t max_stop;
     int code, status;      // once tracer_await has returned it
 };
 
 /**
- * tracer_stop in three steps, for threads that have to wait for a processor before they can stop: those wait together.
- * tracer_begin seizes a thread and tells it to stop, with the errors of tracer_stop (ETIMEDOUT soon, while
- * others are begun: it may do when they are finished); tracer_await returns which of N
- * such threads has stopped, has ended, or did not stop in time, and N when none has for WAIT nanoseconds;
- * tracer_finish, to be called for that one, has the result of tracer_stop.
+ * tracer_stop in steps, for threads that have to wait for a processor before they can stop: those wait together.
+ * tracer_seize seizes a thread, which goes on, with the errors of tracer_stop (ETIMEDOUT soon, while others are seized:
+ * it may do when they are finished); tracer_interrupt, soon after, tells it to stop (-1, ESRCH: it is not ours any
+ * more); tracer_await returns which of N such threads has stopped, has ended, or did not stop in time, and N when none
+ * has for WAIT nanoseconds; tracer_finish, to be called for that one, has the result of tracer_stop.
  */
-NODISCARD int tracer_begin(pid_t pid, pid_t tid, uint64_t max_stop, struct stopping *ret);
+NODISCARD int tracer_seize(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct stopping *ret);
+NODISCARD int tracer_interrupt(struct stopping *s);
 size_t tracer_await(struct stopping *s, size_t n, uint64_t wait);
 NODISCARD int tracer_finish(const struct stopping *s, struct tracee *ret);
 enum { TRACER_SPIN = 50000 }; // nanoseconds within which a thread stops that has not to wait for a processor
+
+/**
+ * Deadlines of tracer_seize need a timer. Between these two it runs for all threads that are seized, instead of for each
+ * anew, and calls that wait may give EINTR. They may be nested.
+ */
+void tracer_clock_start(void);
+void tracer_clock_stop(void);
 
 /** Lets it go on as it was. A thread that died meanwhile is no error. */
 void tracer_release(struct tracee *t);

@@ -51,6 +51,8 @@ void late_look(void)
             late[i].tid = let_go(late[i].pid, late[i].tid);
 }
 
+static bool installed; // the handler of SIGCHLD: not before a thread was left
+
 static void on_child(int sig)
 {
     (void)sig;
@@ -78,7 +80,6 @@ int late_ready(size_t more)
 // Not before there is one: a handler that runs at each stop costs more than the stop.
 static void install(void)
 {
-    static bool installed;
     struct sigaction act = {.sa_handler = on_child, .sa_flags = SA_RESTART};
     sigemptyset(&act.sa_mask);
     if (!installed)
@@ -103,6 +104,8 @@ void late_leave(pid_t pid, pid_t tid)
 bool late_take(pid_t tid)
 {
     bool found = false;
+    if (!installed)
+        return false;
     mask(SIG_BLOCK);
     for (size_t i = 0; i < LATE_MAX; i++)
         if (late[i].tid == tid) {

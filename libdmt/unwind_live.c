@@ -6,7 +6,6 @@
 #include "clock.h"
 #include "err.h"
 #include "io.h"
-#include "tracer.h"
 #include "unwind_impl.h"
 
 #include <errno.h>
@@ -19,11 +18,6 @@
 #include <sys/wait.h>
 
 enum { SECONDS = 30 };
-
-static int is_tid(pid_t tid, void *arg)
-{
-    return tid == *(pid_t *)arg;
-}
 
 static void put_frames(struct buf *out, pid_t tid, size_t max)
 {
@@ -59,16 +53,10 @@ static void put_frames(struct buf *out, pid_t tid, size_t max)
     buf_add(out, frames.data, frames.len);
 }
 
-// Whom the kernel calls TID is stopped; that it is the thread that was meant shows then.
-static void hold(struct target *t, pid_t tid, uint64_t max_stop, size_t max, struct buf *out)
+static void hold(struct target *t, pid_t tid, size_t max, struct buf *out)
 {
     struct tracee tracee;
-    bool stopped = tracer_stop(target_pid(t), tid, max_stop, &tracee) == 0;
-    if (stopped && target_each_thread(t, is_tid, &tid) != 1) {
-        tracer_release(&tracee);
-        stopped = false;
-        err_record(ESRCH, "no such thread");
-    }
+    bool stopped = target_stop(t, tid, &tracee) == 0;
     packet_put_u32(out, stopped ? 0 : (uint32_t)err_code());
     if (!stopped) {
         packet_put_str(out, err_text(), strlen(err_text()));
@@ -91,7 +79,7 @@ static _Noreturn void work(struct target *t, pid_t tid, uint64_t max_stop, size_
         _exit(1);
     (void)signal(SIGALRM, SIG_DFL);
     alarm(SECONDS + (unsigned)(max_stop / 1000000000));
-    hold(t, tid, max_stop, max, &out);
+    hold(t, tid, max, &out);
     for (size_t done = 0; done < out.len;) {
         ssize_t put = write(to, out.data + done, out.len - done);
         if (put <= 0)

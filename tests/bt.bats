@@ -374,6 +374,43 @@ RS
     [ "$(wc -l <lines)" = 2 ]
 }
 
+# switches TID: how often that thread has gone to sleep.
+switches() {
+    sed -n 's/^voluntary_ctxt_switches:.//p' "/proc/$PID/task/$1/status"
+}
+
+has_slept_again() {
+    [ "$(switches "$PID")" -gt "$1" ]
+}
+
+@test "--samples: who sleeps where it did is not stopped again" {
+    local tid before=()
+    spawn "$FIXTURES/guest" idle=3
+    for tid in $READY; do before[tid]=$(switches "$tid"); done
+    dmt-bt --folded --samples=100 --interval=0 "$PID" >lines
+    [ "$(awk '{ n += $NF } END { print n }' lines)" = 400 ]
+    [ "$(grep -c ' 300$' lines)" = 1 ]
+    # A stop is two: into it, and back to sleep.
+    for tid in $READY; do
+        echo "$tid: ${before[tid]} $(switches "$tid")"
+        [ "$(switches "$tid")" -le $((before[tid] + 10)) ]
+    done
+}
+
+@test "--samples: who waits at the same place, but was called by another, is seen" {
+    local n before
+    spawn "$FIXTURES/twin"
+    before=$(switches "$PID")
+    dmt-bt --folded --samples=100 --interval=10 "$PID" >lines 3>&- &
+    local sampler=$!
+    soon has_slept_again "$before"
+    printf x >&"$SPAWN_IN"
+    wait "$sampler"
+    cat lines
+    for n in left right; do grep -E "^twin;.*;main;$n;wait_here;.*read [0-9]+\$" lines; done
+    [ "$(awk '{ n += $NF } END { print n }' lines)" = 100 ]
+}
+
 # --- a guest ---------------------------------------------------------------------------------------
 
 @test "a process that executes itself, and threads that end at once" {
@@ -383,6 +420,11 @@ RS
         for ((i = 0; i < $(scale 40 1000); i++)); do
             status=0
             dmt-bt "$PID" >rows 2>errors || status=$?
+            [ "$status" -le 1 ] || { cat errors; return 1; }
+        done
+        for ((i = 0; i < $(scale 5 200); i++)); do
+            status=0
+            dmt-bt --folded --samples=50 --interval=0 "$PID" >rows 2>errors || status=$?
             [ "$status" -le 1 ] || { cat errors; return 1; }
         done
         soon is_as_before "$PID"

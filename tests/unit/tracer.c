@@ -147,10 +147,19 @@ static void spin(void)
         ;
 }
 
+static int stop(pid_t pid, pid_t tid, uint64_t max_stop, struct tracee *ret)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    int dir = open(path, O_PATH | O_CLOEXEC), done = tracer_stop(pid, dir, tid, max_stop, ret);
+    close(dir);
+    return done;
+}
+
 static bool fails_with(int code, const char *why, pid_t pid, pid_t tid, uint64_t max_stop)
 {
     struct tracee t;
-    int done = tracer_stop(pid, tid, max_stop, &t);
+    int done = stop(pid, tid, max_stop, &t);
     if (done == 0)
         tracer_release(&t);
     bool as_told = done == -1 && err_code() == code && strstr(err_text(), why);
@@ -163,7 +172,7 @@ static bool stop_and_go(pid_t pid, pid_t tid)
 {
     struct tracee t;
     CLEANUP_REGS struct regs r = {0};
-    if (tracer_stop(pid, tid, plenty, &t) < 0)
+    if (stop(pid, tid, plenty, &t) < 0)
         return false;
     bool good = state_of(tid) == 't' && tracer_regs(&t, (1u << REG_SETS) - 1, &r) == 0 && (r.have & 1);
     tracer_release(&t);
@@ -207,7 +216,7 @@ static void test_stops(void)
     kill(pid, SIGSTOP);
     check(soon(state_of(pid) == 'T'));
     struct tracee t;
-    check(tracer_stop(pid, pid, plenty, &t) == 0 && t.group_stop && t.signal == 0);
+    check(stop(pid, pid, plenty, &t) == 0 && t.group_stop && t.signal == 0);
     tracer_release(&t);
     check(soon(state_of(pid) == 'T') && tracer_of(pid) == 0);
     kill(pid, SIGCONT);
@@ -216,7 +225,7 @@ static void test_stops(void)
 
     // One that comes while it is held: it takes effect afterwards.
     pid = child(spin);
-    check(tracer_stop(pid, pid, plenty, &t) == 0 && !t.group_stop);
+    check(stop(pid, pid, plenty, &t) == 0 && !t.group_stop);
     kill(pid, SIGSTOP);
     tracer_release(&t);
     check(soon(state_of(pid) == 'T') && stop_and_go(pid, pid) && soon(state_of(pid) == 'T'));
@@ -256,7 +265,7 @@ static void test_signals(void)
     bool stopped = true;
     for (uint64_t until = now() + 4 * plenty; stopped && carried < want && now() < until;) {
         struct tracee t;
-        stopped = tracer_stop(pid, pid, plenty, &t) == 0;
+        stopped = stop(pid, pid, plenty, &t) == 0;
         if (stopped) {
             carried += t.signal == SIGRTMIN;
             tracer_release(&t);
@@ -318,7 +327,7 @@ static void test_ends(void)
     // Killed while it is held: its parent sees it as ever.
     pid_t parent = child(be_parent), pid = 0, tid;
     int status = 0;
-    check(hear(&pid, sizeof pid) && tracer_stop(pid, pid, plenty, &t) == 0);
+    check(hear(&pid, sizeof pid) && stop(pid, pid, plenty, &t) == 0);
     kill(pid, SIGKILL);
     check(soon(state_of(pid) == 'Z'));
     check(tracer_regs(&t, 1, &r) == -1 && err_code() == ESRCH);
@@ -330,7 +339,7 @@ static void test_ends(void)
     // A thread that is held when its process executes a program: the exec is not kept waiting.
     pid = child(exec_on_word);
     check(hear(&tid, sizeof tid));
-    check(tracer_stop(pid, tid, plenty, &t) == 0);
+    check(stop(pid, tid, plenty, &t) == 0);
     check(write(to_child[1], "x", 1) == 1 && soon(state_of(tid) == 'Z' || state_of(tid) == 'X'));
     tracer_release(&t);
     check(soon(call_of(pid) == SYS_clock_nanosleep) && tracer_of(pid) == 0 && stop_and_go(pid, pid));
@@ -445,7 +454,7 @@ static void time_out(void)
     struct tracee t;
     if (read(to_child[0], &pid, sizeof pid) != sizeof pid)
         _exit(1);
-    char code = tracer_stop(pid, pid, second / 50, &t) < 0 ? (char)err_code() : 0;
+    char code = stop(pid, pid, second / 50, &t) < 0 ? (char)err_code() : 0;
     tell(&code, 1);
 }
 
