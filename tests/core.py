@@ -122,9 +122,13 @@ for t in gdb.selected_inferior().threads():
     f = gdb.newest_frame()
     for n in names:
         print("reg", t.ptid[1], n, hex(int(f.read_register(n)) % (1 << 64)))
-    for n in "ymm0 ymm7".split():
-        v = f.read_register(n)["v4_int64"]
-        print("reg", t.ptid[1], n, hex(sum((int(v[i]) % (1 << 64)) << 64 * i for i in range(4))))
+    for n in "0", "7":
+        # Before gdb 14 it has no upper halves from a kernel's core of AMD's processors with protection keys.
+        for n, field, words in ("ymm" + n, "v4_int64", 4), ("xmm" + n, "v2_int64", 2):
+            v = f.read_register(n)[field]
+            if "unavailable" not in str(v):
+                break
+        print("reg", t.ptid[1], n, hex(sum((int(v[i]) % (1 << 64)) << 64 * i for i in range(words))))
     print("reg", t.ptid[1], "st0", float(f.read_register("st0")))
     for n in ("rip", "rsp"):
         at = int(f.read_register(n)) % (1 << 64)
@@ -145,7 +149,7 @@ def gdb(core, exe):
         word = line.split()
         if word[:1] == ["reg"]:
             tid, name = int(word[1]), word[2]
-            if name.startswith("ymm"):
+            if name[1:].startswith("mm"):
                 value = rows("dmt-peek", "-f", "hex", f"{core}/{tid}", "%" + name)[0]["value"]
                 assert int("".join(value.split()), 16) == int(word[3], 16), (line, value)
             elif name == "st0":
