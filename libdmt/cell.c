@@ -133,14 +133,14 @@ static void add_number(struct buf *out, const struct cell *c)
     // The digits of the whole, and a point among them: to divide by a power of ten takes longer than all the rest.
     char digits[NUM_DIGITS];
     size_t n = num_text(digits, c->number < 0 ? -(uint64_t)c->number : (uint64_t)c->number);
-    size_t decimals = (size_t)c->decimals, whole = n > decimals ? n - decimals : 0;
-    if (whole == 0)
-        buf_byte(out, '0');
-    buf_add(out, digits, whole);
-    buf_byte(out, '.');
-    for (size_t i = n; i < decimals; i++)
-        buf_byte(out, '0');
-    buf_add(out, digits + whole, n - whole);
+    size_t decimals = (size_t)c->decimals, zeros = n > decimals ? 0 : decimals + 1 - n, whole = n + zeros - decimals;
+    char *to = buf_room(out, zeros + n + 1);
+    for (size_t i = 0; to && i < zeros + n; i++) {
+        if (i == whole)
+            *to++ = '.';
+        *to++ = i < zeros ? '0' : digits[i - zeros];
+    }
+    out->len += to ? zeros + n + 1 : 0;
 }
 
 void cell_exact(struct buf *out, const struct cell *c)

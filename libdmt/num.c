@@ -56,7 +56,7 @@ int num_seconds(const char *s, size_t n, uint64_t max, uint64_t *ret)
 size_t num_text(char to[NUM_DIGITS], uint64_t v)
 {
     size_t n = 1;
-    for (uint64_t rest = v; rest >= 10; rest /= 10)
+    for (uint64_t least = 10; n < NUM_DIGITS && v >= least; least *= 10)
         n++;
     for (size_t at = n; at-- > 0; v /= 10)
         to[at] = (char)('0' + v % 10);
