@@ -24,7 +24,6 @@ struct collecting {
     const struct backtrace_options *options;
     struct unwinder *unwinder;
     struct backtrace *b;
-    struct stack stack;
     struct stack_want want;
     const size_t *chosen;  // traces whose stacks are collected
     size_t known;          // traces that were looked for before this pass, sorted by tid
@@ -189,8 +188,9 @@ static int collect_live(struct collecting *c, size_t i)
     struct live_trace l = {c, i};
     const struct stack_want asleep = {.window = STACK_WINDOW, .no_stop = true, .task = true};
     if (c->options->task || c->options->running) {
-        (void)!target_stack(c->target, t->tid, &asleep, &c->stack); // for what /proc says of it
-        take_task(t, &c->stack);
+        struct stack *said = unwind_room(c->unwinder);
+        (void)!target_stack(c->target, t->tid, &asleep, said); // for what /proc says of it
+        take_task(t, said);
     }
     if (unwind_live(c->target, t->tid, c->options->max_stop, c->options->max, &t->pause, take_live, &l) < 0)
         fail(c->b, t);
@@ -231,7 +231,8 @@ static int collect(struct collecting *c, size_t first, bool (*which)(const struc
         }
     for (size_t at = 0; at < n; at += begun) {
         c->chosen = chosen + at;
-        if (target_stacks(c->target, tids + at, n - at, &c->want, &c->stack, &begun, take_stack, c) < 0 || run(c) < 0)
+        if (target_stacks(c->target, tids + at, n - at, &c->want, unwind_room(c->unwinder), &begun, take_stack, c) < 0 ||
+            run(c) < 0)
             return -1;
     }
     return 0;
@@ -383,7 +384,6 @@ int backtrace_collect(struct target *t, const struct backtrace_options *options,
     if (done == 0)
         done = collect_all(&c);
     *u = c.unwinder;
-    stack_fini(&c.stack);
     if (done == 0)
         done = buf_ok(&ret->reasons);
     if (done == 0) {

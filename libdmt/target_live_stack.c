@@ -227,7 +227,7 @@ static uint64_t spin(const struct batch *b)
 {
     if (!b->want->remember)
         return b->n > 1 ? SPIN_MORE : TRACER_SPIN;
-    return b->n > 1 ? SPIN_LEAST : b->live->spin;
+    return b->n > 1 ? 0 : b->live->spin;
 }
 
 static void learn(struct batch *b, bool stopped)
@@ -251,7 +251,7 @@ int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stac
     const size_t most = want->window > STACK_WINDOW ? 1 : STOPPING_MAX; // their copies are all kept
     if (ready(l) < 0)
         return -1;
-    tracer_clock_start();
+    tracer_begin();
     for (*begun = 0;;) {
         if (!b.has_next && *begun < n && b.n < most && !b.enough && b.nagain == 0) {
             prepare(&b, tids[*begun], *begun);
@@ -269,6 +269,6 @@ int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stac
     }
     for (size_t k = 0; k < b.nagain && b.enough >= 0; k++)
         give(&b, b.again[k], target_stack(t, tids[b.again[k]], want, room));
-    tracer_clock_stop();
+    tracer_end();
     return b.enough < 0 ? -1 : 0;
 }

@@ -107,46 +107,57 @@ static int refused(pid_t tid)
 
 static sigjmp_buf out;
 static volatile sig_atomic_t may_jump;
-static volatile uint64_t jump_at;
 
 static struct {
-    unsigned users;
+    unsigned depth;
     struct sigaction action;
-    struct itimerval timer;
     sigset_t mask;
 } before;                  // what was set up before ours
 
 static void on_alarm(int sig)
 {
     (void)sig;
-    if (may_jump && clock_now() >= jump_at)
+    if (may_jump)
         siglongjmp(out, 1);
 }
 
-// A signal every 2 ms: one that came just before PTRACE_SEIZE would not end it.
-void tracer_clock_start(void)
+void tracer_begin(void)
 {
-    const struct itimerval tick = {{0, 2000}, {0, 2000}};
-    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_NODEFER | SA_RESTART};
-    sigset_t alarm;
-    if (before.users++ > 0)
+    struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_NODEFER};
+    sigset_t mask;
+    if (before.depth++ > 0)
         return;
     sigemptyset(&act.sa_mask);
-    sigemptyset(&alarm);
-    sigaddset(&alarm, SIGALRM);
     (void)sigaction(SIGALRM, &act, &before.action);
-    (void)sigprocmask(SIG_UNBLOCK, &alarm, &before.mask);
-    (void)setitimer(ITIMER_REAL, &tick, &before.timer);
+    (void)sigprocmask(SIG_BLOCK, NULL, &mask);
+    before.mask = mask;
+    sigdelset(&mask, SIGALRM);
+    sigaddset(&mask, SIGCHLD);
+    (void)sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-void tracer_clock_stop(void)
+void tracer_end(void)
 {
     int saved = errno;
-    if (--before.users > 0)
+    if (--before.depth > 0)
         return;
-    (void)setitimer(ITIMER_REAL, &before.timer, NULL);
     (void)sigprocmask(SIG_SETMASK, &before.mask, NULL);
     (void)sigaction(SIGALRM, &before.action, NULL);
+    errno = saved;
+}
+
+// After NS there is a signal every 10 ms: one that comes just before PTRACE_SEIZE would not end it.
+static void alarm_start(uint64_t ns, struct itimerval *old)
+{
+    uint64_t us = ns / 1000 + 1;
+    const struct itimerval until = {{0, 10000}, {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)}};
+    (void)setitimer(ITIMER_REAL, &until, old);
+}
+
+static void alarm_stop(const struct itimerval *old)
+{
+    int saved = errno;
+    (void)setitimer(ITIMER_REAL, old, NULL);
     errno = saved;
 }
 
@@ -155,13 +166,12 @@ void tracer_clock_stop(void)
 /*
  * PTRACE_SEIZE waits while the process executes a program, and that for as long as whoever serves the program's
  * file, or traces a thread of the process, likes. The wait cannot be ended by a handler that returns (the kernel's
- * ERESTARTNOINTR), so ours does not. 0, or an errno; ETIMEDOUT at END: it may be seized or not.
+ * ERESTARTNOINTR), so ours does not. 0, or an errno; ETIMEDOUT when it may be seized or not.
  */
-static int seize(pid_t tid, uint64_t end)
+static int seize(pid_t tid)
 {
     if (sigsetjmp(out, 0))
         return ETIMEDOUT;
-    jump_at = end;
     may_jump = 1;
     int code = ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 ? errno : 0;
     may_jump = 0;
@@ -179,7 +189,7 @@ static int seize_by(pid_t tid, uint64_t end)
     const struct timespec tick = {0, 1000000};
     struct task task;
     for (unsigned tries = 1;; tries++) {
-        int code = seize(tid, end);
+        int code = seize(tid);
         may_jump = 0;
         if (code == EPERM && (read_task(tid, &task) < 0 || task.ended))
             return ESRCH;
@@ -194,37 +204,46 @@ static int seize_by(pid_t tid, uint64_t end)
 
 enum { NOT_OURS = -1 };
 
-// Which of those has something to say.
+static bool has_news(struct stopping *s, uint64_t now)
+{
+    pid_t done = waitpid(s->tid, &s->status, __WALL | WNOHANG);
+    if (done == 0 && now < s->end)
+        return false;
+    s->code = done == 0 ? ETIMEDOUT : done < 0 ? NOT_OURS : WIFSTOPPED(s->status) ? 0 : ESRCH;
+    return true;
+}
+
+// Which of those has something to say. One call for all (waitid, P_ALL) takes longer than one for each of ten.
 static size_t look(struct stopping *s, size_t n)
 {
-    const uint64_t at = clock_now();
-    for (size_t i = 0; i < n; i++) {
-        pid_t done = waitpid(s[i].tid, &s[i].status, __WALL | WNOHANG);
-        if (done == 0 && at < s[i].end)
-            continue;
-        s[i].code = done == 0 ? ETIMEDOUT : done < 0 ? NOT_OURS : WIFSTOPPED(s[i].status) ? 0 : ESRCH;
-        return i;
-    }
-    return n;
+    const uint64_t now = clock_now();
+    size_t i = 0;
+    while (i < n && !has_news(&s[i], now))
+        i++;
+    return i;
 }
 
 // Whoever may tell us does not always: when a thread executes a program it takes the number of the first one, whose end
-// is told to nobody. So there is a look from time to time too, the first after a millisecond.
+// is told to nobody. So each is asked from time to time, first after a millisecond.
 static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
 {
     enum { LONGEST = 8000000 };
     struct timespec tick = {0, 1000000};
-    sigset_t child, old;
-    size_t i;
+    sigset_t child;
+    size_t i = n;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &child, &old);
-    while ((i = look(s, n)) == n && clock_now() < last) {
-        if (sigtimedwait(&child, NULL, &tick) < 0 && tick.tv_nsec < LONGEST)
+    while (i == n && clock_now() < last) {
+        siginfo_t info;
+        bool told = sigtimedwait(&child, &info, &tick) > 0;
+        if (!told && tick.tv_nsec < LONGEST)
             tick.tv_nsec *= 2;
         late_look();
+        for (i = 0; told && i < n && s[i].tid != info.si_pid;)
+            i++;
+        if (!told || i == n || !has_news(&s[i], clock_now()))
+            i = look(s, n);
     }
-    (void)sigprocmask(SIG_SETMASK, &old, NULL);
     return i;
 }
 
@@ -286,9 +305,10 @@ int tracer_seize(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct stoppi
     *ret = (struct stopping){.pid = pid, .tid = tid, .dir = dir, .max_stop = max_stop, .end = start + max_stop};
     bool seized = late_take(tid);
     if (!seized) {
-        tracer_clock_start();
+        struct itimerval old;
+        alarm_start(patience, &old);
         code = seize_by(tid, start + patience);
-        tracer_clock_stop();
+        alarm_stop(&old);
         seized = code == 0;
     }
     // Seized, its number is its own until we reap it: now it can be compared, and it still runs.
@@ -325,10 +345,16 @@ int tracer_finish(const struct stopping *s, struct tracee *ret)
 int tracer_stop(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct tracee *ret)
 {
     struct stopping s;
-    if (tracer_seize(pid, dir, tid, max_stop, &s) < 0 || tracer_interrupt(&s) < 0)
-        return -1;
-    (void)tracer_await(&s, 1, UINT64_MAX);
-    return tracer_finish(&s, ret);
+    tracer_begin();
+    int done = tracer_seize(pid, dir, tid, max_stop, &s);
+    if (done == 0)
+        done = tracer_interrupt(&s);
+    if (done == 0) {
+        (void)tracer_await(&s, 1, UINT64_MAX);
+        done = tracer_finish(&s, ret);
+    }
+    tracer_end();
+    return done;
 }
 
 void tracer_release(struct tracee *t)

@@ -5,7 +5,7 @@
 // delivered, an exit or an exec in the middle is ESRCH. A thread that stops or dies after we stopped waiting
 // for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, installed when there is the first
 // such thread (tracer_late.c), so calls like poll(2) may give EINTR. While a thread is seized SIGALRM and its timer are
-// ours, and SIGCHLD while one is waited for. A tracee that is our own child too may be reaped with that.
+// ours, and SIGCHLD until it has stopped. A tracee that is our own child too may be reaped with that.
 #ifndef DMT_TRACER_H
 #define DMT_TRACER_H
 
@@ -39,6 +39,13 @@ struct stopping {
 };
 
 /**
+ * The steps that follow are taken between these two, which may be nested: until the end SIGALRM is ours, and SIGCHLD
+ * waits.
+ */
+void tracer_begin(void);
+void tracer_end(void);
+
+/**
  * tracer_stop in steps, for threads that have to wait for a processor before they can stop: those wait together.
  * tracer_seize seizes a thread, which goes on, with the errors of tracer_stop (ETIMEDOUT soon, while others are seized:
  * it may do when they are finished); tracer_interrupt, soon after, tells it to stop (-1, ESRCH: it is not ours any
@@ -50,13 +57,6 @@ NODISCARD int tracer_interrupt(struct stopping *s);
 size_t tracer_await(struct stopping *s, size_t n, uint64_t wait);
 NODISCARD int tracer_finish(const struct stopping *s, struct tracee *ret);
 enum { TRACER_SPIN = 50000 }; // nanoseconds within which a thread stops that has not to wait for a processor
-
-/**
- * Deadlines of tracer_seize need a timer. Between these two it runs for all threads that are seized, instead of for each
- * anew, and calls that wait may give EINTR. They may be nested.
- */
-void tracer_clock_start(void);
-void tracer_clock_stop(void);
 
 /** Lets it go on as it was. A thread that died meanwhile is no error. */
 void tracer_release(struct tracee *t);

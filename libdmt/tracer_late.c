@@ -61,12 +61,18 @@ static void on_child(int sig)
     errno = saved;
 }
 
-static void mask(int how)
+static sigset_t block(void)
 {
-    sigset_t child;
+    sigset_t child, old;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    sigprocmask(how, &child, NULL);
+    (void)sigprocmask(SIG_BLOCK, &child, &old);
+    return old;
+}
+
+static void unblock(const sigset_t *old)
+{
+    (void)sigprocmask(SIG_SETMASK, old, NULL);
 }
 
 int late_ready(size_t more)
@@ -90,7 +96,7 @@ static void install(void)
 void late_leave(pid_t pid, pid_t tid)
 {
     install();
-    mask(SIG_BLOCK);
+    const sigset_t old = block();
     for (size_t i = 0; i < LATE_MAX; i++)
         if (!late[i].tid) {
             late[i].pid = pid;
@@ -98,7 +104,7 @@ void late_leave(pid_t pid, pid_t tid)
             break;
         }
     late_look(); // what came before it stood in the list
-    mask(SIG_UNBLOCK);
+    unblock(&old);
 }
 
 bool late_take(pid_t tid)
@@ -106,12 +112,12 @@ bool late_take(pid_t tid)
     bool found = false;
     if (!installed)
         return false;
-    mask(SIG_BLOCK);
+    const sigset_t old = block();
     for (size_t i = 0; i < LATE_MAX; i++)
         if (late[i].tid == tid) {
             found = true;
             late[i].tid = 0;
         }
-    mask(SIG_UNBLOCK);
+    unblock(&old);
     return found;
 }

@@ -22,6 +22,7 @@ struct unwinder {
     struct syms *objects;  // its files, and the child
     unsigned told;         // which child knows of them, of those that were started
     struct buf maps;       // what a child is told first
+    struct stack room;
     struct buf stacks;     // a question about all that wait; its beginning is as long as
     size_t head;
     struct waiting *waiting;
@@ -119,6 +120,7 @@ void unwind_close(struct unwinder *u)
     if (u->objects)
         syms_close(u->objects);
     buf_fini(&u->maps);
+    stack_fini(&u->room);
     buf_fini(&u->stacks);
     free(u->waiting);
     free(u->frames);
@@ -160,6 +162,11 @@ static void put_head(const struct unwinder *u, struct buf *question, size_t max,
     packet_put_u8(question, UNWIND_STACKS);
     packet_put_u32(question, (uint32_t)(max < UNWIND_FRAMES_MAX ? max : UNWIND_FRAMES_MAX));
     packet_put_u32(question, (uint32_t)n);
+}
+
+struct stack *unwind_room(struct unwinder *u)
+{
+    return &u->room;
 }
 
 int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index)

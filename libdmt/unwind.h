@@ -62,6 +62,9 @@ static inline void unwind_close_ptr(struct unwinder **u)
         unwind_close(*u);
 }
 
+/** Room for a stack that is to be copied. */
+struct stack *unwind_room(struct unwinder *u);
+
 /** Keeps a copy of a stack, to be unwound. -1 with ENOMEM. */
 NODISCARD int unwind_add(struct unwinder *u, const struct stack *s, uint32_t index);
 
