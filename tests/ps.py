@@ -249,17 +249,21 @@ def terminal_of(device):
 
 
 def smaps(base):
-    """Pss and private memory, added up over the mappings. Each Pss is rounded down there."""
-    try:
-        rollup, parts = read(base + "/smaps_rollup"), read(base + "/smaps").decode("utf-8", "replace")
-    except OSError:
-        return NONE, NONE
-    if not rollup:
-        return NONE, NONE
-    found = re.findall(r"^(Pss|Private_Clean|Private_Dirty|Private_Hugetlb): +(\d+) kB$", parts, re.M)
-    sums = {name: sum(int(value) for key, value in found if key == name) for name, _ in found}
-    pss, mappings = int(lines(rollup)["Pss"].split()[0]), sum(key == "Pss" for key, _ in found)
-    assert sums["Pss"] <= pss <= sums["Pss"] + mappings, (pss, sums)
+    """Pss and private memory, added up over the mappings. Each Pss is rounded down there. Who else shares pages may
+    change between two looks: those that do not agree are taken again."""
+    for last in [False] * 50 + [True]:
+        try:
+            rollup, parts = read(base + "/smaps_rollup"), read(base + "/smaps").decode("utf-8", "replace")
+        except OSError:
+            return NONE, NONE
+        if not rollup:
+            return NONE, NONE
+        found = re.findall(r"^(Pss|Private_Clean|Private_Dirty|Private_Hugetlb): +(\d+) kB$", parts, re.M)
+        sums = {name: sum(int(value) for key, value in found if key == name) for name, _ in found}
+        pss, mappings = int(lines(rollup)["Pss"].split()[0]), sum(key == "Pss" for key, _ in found)
+        if sums["Pss"] <= pss <= sums["Pss"] + mappings:
+            break
+        assert not last, (pss, sums)
     return number(pss * 1024), number(1024 * (sum(sums.values()) - sums["Pss"]))
 
 
