@@ -65,8 +65,8 @@ static void fail(struct backtrace *b, struct trace *t)
 
 static int add_frames(struct backtrace *b, struct trace *t, const struct frame *frames, size_t n)
 {
-    while (b->frames_cap - b->nframes < n) {
-        size_t cap = b->frames_cap ? 2 * b->frames_cap : 1024;
+    if (b->frames_cap - b->nframes < n) {
+        size_t cap = 2 * b->frames_cap + n + 1024;
         struct frame *grown = reallocarray(b->frames, cap, sizeof *grown);
         if (!grown)
             return err_set(ENOMEM, "out of memory");
@@ -113,49 +113,10 @@ static int take_unmoved(struct collecting *c, size_t first)
     return 0;
 }
 
-static int take_variables(const struct frame_variables *v, void *arg)
-{
-    enum { BYTES_MAX = 256 << 20 };
-    struct backtrace *b = ((struct collecting *)arg)->b;
-    struct trace *t = &b->traces[v->index];
-    struct frame_locals *grown = array_grow(b->locals, b->nlocals, &b->locals_cap, sizeof *grown);
-    if (!grown)
-        return -1;
-    b->locals = grown;
-    if (v->frame == 0) { // anew, where the stack was copied again
-        t->first_locals = b->nlocals;
-        t->nlocals = 0;
-    }
-    if (v->size > BYTES_MAX - b->variables.len)
-        return err_set(EFBIG, "too many variables");
-    b->locals[b->nlocals++] = (struct frame_locals){b->variables.len, v->size, v->levels, v->reason};
-    t->nlocals++;
-    buf_add(&b->variables, v->variables, v->size);
-    return buf_ok(&b->variables);
-}
-
-int backtrace_variables(const struct backtrace *b, const struct trace *t, size_t i,
-                        int (*fn)(const struct variable *v, void *arg), void *arg)
-{
-    if (i >= t->nlocals)
-        return 0;
-    const struct frame_locals *l = &b->locals[t->first_locals + i];
-    struct packet p = packet_of(b->variables.data + l->at, l->size);
-    while (l->size > 0 && p.left > 0) {
-        struct variable v;
-        if (variable_get(&p, &v) < 0)
-            return -1;
-        int done = fn(&v, arg);
-        if (done != 0)
-            return done;
-    }
-    return 0;
-}
-
 static int run(struct collecting *c)
 {
     if (c->options->variables)
-        unwind_want_variables(c->unwinder, c->options->only, take_variables, c);
+        unwind_want_variables(c->unwinder, c->options->only, backtrace_take_variables, c->b);
     return unwind_run(c->unwinder, c->options->max, take_frames, c);
 }
 

@@ -73,6 +73,9 @@ void backtrace_fini(struct backtrace *b);
 NODISCARD int backtrace_collect(struct target *t, const struct backtrace_options *options, struct unwinder **u,
                                 struct backtrace *ret);
 
+/** Keeps the variables of a frame, for unwind_want_variables: ARG is the backtrace. */
+NODISCARD int backtrace_take_variables(const struct frame_variables *v, void *arg);
+
 /** Calls FN for each variable of frame I of a thread. */
 NODISCARD int backtrace_variables(const struct backtrace *b, const struct trace *t, size_t i,
                                   int (*fn)(const struct variable *v, void *arg), void *arg);

@@ -5,10 +5,8 @@
 #include "err.h"
 #include "unwind_impl.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 const char *const unwind_how_names[HOWS] = {"reg", "go", "cfi", "sig", "fp", "scan", "live"};
 
@@ -18,7 +16,6 @@ struct waiting {
 };
 
 struct unwinder {
-    struct target *target;
     struct syms *objects;  // its files, and the child
     unsigned told;         // which child knows of them, of those that were started
     struct buf maps;       // what a child is told first
@@ -45,44 +42,6 @@ struct unwinder {
     uint32_t begun;
 };
 
-// --- what the target is ----------------------------------------------------------
-
-static void put_range(struct unwinder *u, const struct mapping *m, uint32_t object)
-{
-    packet_put_u64(&u->maps, m->start);
-    packet_put_u64(&u->maps, m->end);
-    packet_put_u64(&u->maps, m->offset);
-    packet_put_u32(&u->maps, object);
-}
-
-static int put_maps(struct unwinder *u, const struct maps *maps)
-{
-    const struct syms *s = u->objects;
-    uint64_t entry;
-    uint32_t n = 0;
-    if (target_auxv(u->target, AT_ENTRY, &entry) < 0)
-        entry = 0;
-    packet_put_u8(&u->maps, UNWIND_MAPS);
-    packet_put_u64(&u->maps, entry);
-    size_t count_at = u->maps.len;
-    packet_put_u32(&u->maps, 0);
-    for (size_t i = 0, r = 0; i < maps->n && n < UNWIND_RANGES_MAX; i++) {
-        const struct mapping *m = &maps->at[i];
-        while (r < s->nranges && s->ranges[r].mapping.start < m->start)
-            r++;
-        bool of_file = r < s->nranges && s->ranges[r].mapping.start == m->start;
-        // What a core does not say may be code where a file was mapped.
-        if (!(m->perms & MAP_EXEC) && !(of_file && (m->perms & MAP_UNSAID)))
-            continue;
-        put_range(u, m, of_file ? (uint32_t)s->ranges[r].object : UNWIND_NO_OBJECT);
-        n++;
-    }
-    if (buf_ok(&u->maps) < 0)
-        return -1;
-    memcpy(u->maps.data + count_at, &n, sizeof n);
-    return 0;
-}
-
 // --- its beginning ---------------------------------------------------------------
 
 int unwind_open(struct target *t, struct unwinder **ret)
@@ -92,8 +51,8 @@ int unwind_open(struct target *t, struct unwinder **ret)
     struct unwinder *u = calloc(1, sizeof *u);
     if (!u)
         return err_set(ENOMEM, "out of memory");
-    u->target = t;
-    if (target_maps(t, &maps) < 0 || syms_open(t, -1, "", &options, &u->objects) < 0 || put_maps(u, maps) < 0) {
+    if (target_maps(t, &maps) < 0 || syms_open(t, -1, "", &options, &u->objects) < 0 ||
+        unwind_put_maps(&u->maps, t, maps, u->objects) < 0) {
         unwind_close(u);
         return -1;
     }

@@ -31,6 +31,9 @@ enum {
     UNWIND_WANT_DATA = 'D',   // u64 address: up to UNWIND_PAGE bytes from there on, of any memory
 };
 
+/** Appends what a child is told of T first (UNWIND_MAPS); the ranges of OBJECTS are those of MAPS that are of files. */
+NODISCARD int unwind_put_maps(struct buf *out, struct target *t, const struct maps *maps, const struct syms *objects);
+
 /** The broker, see struct sandbox_job; ARG is the syms. */
 int unwind_grant(const char *request, size_t n, void *arg, int *ret);
 
