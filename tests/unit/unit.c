@@ -67,16 +67,15 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } tests[] = {
-        {"num", test_num},         {"buf", test_buf},           {"esc", test_esc},       {"cell", test_cell},
-        {"columns", test_columns}, {"tree", test_tree},         {"table", test_table},   {"option", test_option},
-        {"near", test_near},       {"sig", test_sig},           {"ident", test_ident},   {"match", test_match},
-        {"objfile", test_objfile}, {"core", test_core}, {"procfile", test_procfile},
-        {"sysstat", test_sysstat}, {"limit", test_limit}, {"walk", test_walk}, {"mounts", test_mounts}, {"maps", test_maps},         {"mem", test_mem},       {"target", test_target},
-        {"reg", test_reg},         {"tracer", test_tracer},
-        {"value", test_value},     {"location", test_location},
-        {"packet", test_packet},     {"sandbox", test_sandbox},  {"unwind", test_unwind}, {"climb", test_climb},
-        {"gosym", test_gosym}, {"goroutine", test_goroutine}, {"dwarf", test_dwarf},
-        {"jitmap", test_jitmap},
+        {"num", test_num}, {"buf", test_buf}, {"esc", test_esc}, {"cell", test_cell}, {"columns", test_columns},
+        {"tree", test_tree}, {"table", test_table}, {"option", test_option}, {"near", test_near},
+        {"sig", test_sig}, {"ident", test_ident}, {"match", test_match}, {"objfile", test_objfile},
+        {"core", test_core}, {"procfile", test_procfile}, {"sysstat", test_sysstat}, {"limit", test_limit},
+        {"walk", test_walk}, {"mounts", test_mounts}, {"maps", test_maps}, {"mem", test_mem},
+        {"target", test_target}, {"reg", test_reg}, {"tracer", test_tracer}, {"value", test_value},
+        {"location", test_location}, {"packet", test_packet}, {"sandbox", test_sandbox}, {"stack", test_stack},
+        {"unwind", test_unwind}, {"climb", test_climb}, {"gosym", test_gosym}, {"goroutine", test_goroutine},
+        {"dwarf", test_dwarf}, {"jitmap", test_jitmap},
     };
     bool all = true;
     printf("1..%zu\n", argc > 1 ? (size_t)argc - 1 : ARRAY_LEN(tests));

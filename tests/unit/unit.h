@@ -53,6 +53,7 @@ void test_reg(void);
 void test_tracer(void);
 void test_packet(void);
 void test_sandbox(void);
+void test_stack(void);
 void test_unwind(void);
 void test_climb(void);
 void test_gosym(void);
