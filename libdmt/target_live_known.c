@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KNOWN = 256, FILES_SPARE = 64, NOT_OPEN = -1 };
+enum { KNOWN = 2048, FILES_SPARE = 64, NOT_OPEN = -1 };
 
 struct known {
-    pid_t tid;             // 0: nobody
-    int comm, schedstat;
+    pid_t tid;             // 0: nobody, and nothing is open
+    int comm, schedstat;   // NOT_OPEN, or kept
     // Of the stack that was copied last:
     bool in_call;          // it was in a system call
     uint64_t sp, pc, base, hash;
@@ -27,16 +27,16 @@ struct known {
 
 static void forget(struct known *k)
 {
-    if (k->comm >= 0)
+    if (k->tid && k->comm >= 0)
         close(k->comm);
-    if (k->schedstat >= 0)
+    if (k->tid && k->schedstat >= 0)
         close(k->schedstat);
-    *k = (struct known){.comm = NOT_OPEN, .schedstat = NOT_OPEN};
+    k->tid = 0;
 }
 
 void live_known_fini(struct live *l)
 {
-    for (size_t i = 0; i < l->nknown; i++)
+    for (size_t i = 0; l->known && i < l->nknown; i++)
         forget(&l->known[i]);
     free(l->known);
     buf_fini(&l->seen);
@@ -50,13 +50,11 @@ static struct known *know(struct live *l, pid_t tid)
         size_t n = limit > FILES_SPARE ? (size_t)(limit - FILES_SPARE) / 2 : 1;
         l->nknown = n < KNOWN ? n : KNOWN;
         l->known = calloc(l->nknown, sizeof *l->known);
-        for (size_t i = 0; l->known && i < l->nknown; i++)
-            l->known[i] = (struct known){.comm = NOT_OPEN, .schedstat = NOT_OPEN};
     }
     struct known *k = l->known ? &l->known[(size_t)tid % l->nknown] : NULL;
     if (k && k->tid != tid) {
         forget(k);
-        k->tid = tid;
+        *k = (struct known){.tid = tid, .comm = NOT_OPEN, .schedstat = NOT_OPEN};
     }
     return k;
 }
