@@ -124,16 +124,14 @@ static void on_alarm(int sig)
 void tracer_begin(void)
 {
     struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_NODEFER};
-    sigset_t mask;
+    sigset_t alarm;
     if (before.depth++ > 0)
         return;
     sigemptyset(&act.sa_mask);
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
     (void)sigaction(SIGALRM, &act, &before.action);
-    (void)sigprocmask(SIG_BLOCK, NULL, &mask);
-    before.mask = mask;
-    sigdelset(&mask, SIGALRM);
-    sigaddset(&mask, SIGCHLD);
-    (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+    (void)sigprocmask(SIG_UNBLOCK, &alarm, &before.mask);
 }
 
 void tracer_end(void)
@@ -229,10 +227,12 @@ static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
 {
     enum { LONGEST = 8000000 };
     struct timespec tick = {0, 1000000};
-    sigset_t child;
-    size_t i = n;
+    sigset_t child, old;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
+    // Not for longer: in PTRACE_SEIZE we may wait for the end of a thread that was left.
+    (void)sigprocmask(SIG_BLOCK, &child, &old);
+    size_t i = look(s, n);
     while (i == n && clock_now() < last) {
         siginfo_t info;
         bool told = sigtimedwait(&child, &info, &tick) > 0;
@@ -244,6 +244,7 @@ static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
         if (!told || i == n || !has_news(&s[i], clock_now()))
             i = look(s, n);
     }
+    (void)sigprocmask(SIG_SETMASK, &old, NULL);
     return i;
 }
 
@@ -291,7 +292,7 @@ static int not_stopped(const struct stopping *s, int code, bool ours)
 }
 
 static size_t begun; // threads that may have to be left
-enum { HURRY = 5000000 };
+enum { HURRY = 1000000 };
 
 int tracer_seize(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct stopping *ret)
 {

@@ -5,7 +5,7 @@
 // delivered, an exit or an exec in the middle is ESRCH. A thread that stops or dies after we stopped waiting
 // for it is let go at that moment, whatever we do then: from a handler of SIGCHLD, installed when there is the first
 // such thread (tracer_late.c), so calls like poll(2) may give EINTR. While a thread is seized SIGALRM and its timer are
-// ours, and SIGCHLD until it has stopped. A tracee that is our own child too may be reaped with that.
+// ours, and SIGCHLD while one is waited for. A tracee that is our own child too may be reaped with that.
 #ifndef DMT_TRACER_H
 #define DMT_TRACER_H
 
@@ -38,10 +38,7 @@ struct stopping {
     int code, status;      // once tracer_await has returned it
 };
 
-/**
- * The steps that follow are taken between these two, which may be nested: until the end SIGALRM is ours, and SIGCHLD
- * waits.
- */
+/** The steps that follow are taken between these two, which may be nested: until the end SIGALRM is ours. */
 void tracer_begin(void);
 void tracer_end(void);
 
