@@ -207,6 +207,8 @@ def busy(n, program):
                 what, same = 'in a handler', bool(below) and go[-len(below):] == below
             elif go[:1] and go[0][0] == 'runtime.sigpanic0' and go[2:] == mine[1:]:
                 what, same = 'at a fault', True
+            elif go[-1:] and go[-1][0] == 'runtime.systemstack' and mine[:len(go)] == go:
+                same = True  # in the middle of its change to the system stack Go finds no further
             elif mine[1:] == go[1:] and mine[0][:2] == go[0][:2] and '/sys_linux_' in go[0][1]:
                 same = True  # a call that the signal makes the kernel begin again
             if row[4] != '-':

@@ -313,7 +313,7 @@ def names(total):
             if done % (8 * len(pids)) == 0:
                 # The same text by other ways.
                 tree = run("dmt-ps", "--tree", "-o", "pid,tree", *pids).replace(b"tree", b"name", 1)
-                check_tsv(tree, sorted(processes, key=lambda process: process.pid), ["pid", "name"])
+                check_tsv(tree, processes, ["pid", "name"])
                 check_tsv(run("dmt-ps", "-T", "-o", "pid,name,args", *pids), processes, ["pid", "name", "args"])
                 lines = "\n".join(pids).encode()
                 check_tsv(run("dmt-ps", "-o", "pid,name", "-", input=lines), processes, ["pid", "name"])
