@@ -219,14 +219,14 @@ static void end(struct batch *b, size_t k)
 }
 
 /*
- * For how long the one that is to stop is waited for without sleep, before the next is told too. Where looks come one
- * after the other, what was in vain is waited for half as long the next time: when all wait for a processor, we keep it
- * from them.
+ * For how long those that are to stop are waited for without sleep, before the next is told too, or we sleep. Where
+ * looks come one after the other, what was in vain is waited for half as long the next time: when all wait for a
+ * processor, we keep it from them.
  */
 static uint64_t spin(const struct batch *b)
 {
     if (!b->want->remember)
-        return b->n > 1 ? SPIN_MORE : TRACER_SPIN;
+        return b->n > 1 && b->has_next ? SPIN_MORE : TRACER_SPIN;
     return b->n > 1 ? 0 : b->live->spin;
 }
 
@@ -259,7 +259,7 @@ int live_stacks(struct target *t, const pid_t *tids, size_t n, const struct stac
         }
         if (b.n == 0 && !b.has_next && (*begun == n || b.enough || b.nagain > 0))
             break;
-        const size_t k = b.n > 0 ? tracer_await(b.stopping, b.n, b.has_next ? spin(&b) : UINT64_MAX) : 0;
+        const size_t k = b.n > 0 ? tracer_await(b.stopping, b.n, spin(&b), !b.has_next) : 0;
         if (b.n == 1 && b.has_next)
             learn(&b, k == 0);
         if (k < b.n)

@@ -221,21 +221,17 @@ static size_t look(struct stopping *s, size_t n)
     return i;
 }
 
-// Whoever may tell us does not always: when a thread executes a program it takes the number of the first one, whose end
-// is told to nobody. So each is asked from time to time, first after a millisecond.
-static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
+// With SIGCHLD blocked since before the last look. Whoever may tell us does not always: when a thread executes a program
+// it takes the number of the first one, whose end is told to nobody. So each is asked from time to time, first after a
+// millisecond.
+static size_t await_asleep(struct stopping *s, size_t n, const sigset_t *child)
 {
     enum { LONGEST = 8000000 };
     struct timespec tick = {0, 1000000};
-    sigset_t child, old;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    // Not for longer: in PTRACE_SEIZE we may wait for the end of a thread that was left.
-    (void)sigprocmask(SIG_BLOCK, &child, &old);
-    size_t i = look(s, n);
-    while (i == n && clock_now() < last) {
+    size_t i = n;
+    while (i == n) {
         siginfo_t info;
-        bool told = sigtimedwait(&child, &info, &tick) > 0;
+        bool told = sigtimedwait(child, &info, &tick) > 0;
         if (!told && tick.tv_nsec < LONGEST)
             tick.tv_nsec *= 2;
         late_look();
@@ -244,7 +240,6 @@ static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
         if (!told || i == n || !has_news(&s[i], clock_now()))
             i = look(s, n);
     }
-    (void)sigprocmask(SIG_SETMASK, &old, NULL);
     return i;
 }
 
@@ -252,13 +247,23 @@ static size_t await_asleep(struct stopping *s, size_t n, uint64_t last)
  * A thread that sleeps stops within some microseconds, mostly on another processor. If ours went to sleep meanwhile it
  * would have to be woken from there, and that one for the next thread: the thread would be held five times as long.
  */
-size_t tracer_await(struct stopping *s, size_t n, uint64_t wait)
+size_t tracer_await(struct stopping *s, size_t n, uint64_t spin, bool asleep)
 {
-    const uint64_t start = clock_now(), spin = start + (wait < TRACER_SPIN ? wait : TRACER_SPIN);
+    const uint64_t end = clock_now() + spin;
+    sigset_t child, old;
     size_t i;
-    while ((i = look(s, n)) == n && clock_now() < spin)
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    // Not for longer: in PTRACE_SEIZE we may wait for the end of a thread that was left.
+    if (asleep)
+        (void)sigprocmask(SIG_BLOCK, &child, &old);
+    while ((i = look(s, n)) == n && clock_now() < end)
         ;
-    return i < n || wait <= TRACER_SPIN ? i : await_asleep(s, n, wait < UINT64_MAX - start ? start + wait : UINT64_MAX);
+    if (asleep && i == n)
+        i = await_asleep(s, n, &child);
+    if (asleep)
+        (void)sigprocmask(SIG_SETMASK, &old, NULL);
+    return i;
 }
 
 static bool interrupt(struct stopping *s)
@@ -351,7 +356,7 @@ int tracer_stop(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct tracee 
     if (done == 0)
         done = tracer_interrupt(&s);
     if (done == 0) {
-        (void)tracer_await(&s, 1, UINT64_MAX);
+        (void)tracer_await(&s, 1, TRACER_SPIN, true);
         done = tracer_finish(&s, ret);
     }
     tracer_end();

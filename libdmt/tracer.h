@@ -46,12 +46,13 @@ void tracer_end(void);
  * tracer_stop in steps, for threads that have to wait for a processor before they can stop: those wait together.
  * tracer_seize seizes a thread, which goes on, with the errors of tracer_stop (ETIMEDOUT soon, while others are seized:
  * it may do when they are finished); tracer_interrupt, soon after, tells it to stop (-1, ESRCH: it is not ours any
- * more); tracer_await returns which of N such threads has stopped, has ended, or did not stop in time, and N when none
- * has for WAIT nanoseconds; tracer_finish, to be called for that one, has the result of tracer_stop.
+ * more); tracer_await returns which of N such threads has stopped, has ended, or did not stop in time: it looks for SPIN
+ * nanoseconds, and ASLEEP until one has, else N when none has; tracer_finish, to be called for that one, has the
+ * result of tracer_stop.
  */
 NODISCARD int tracer_seize(pid_t pid, int dir, pid_t tid, uint64_t max_stop, struct stopping *ret);
 NODISCARD int tracer_interrupt(struct stopping *s);
-size_t tracer_await(struct stopping *s, size_t n, uint64_t wait);
+size_t tracer_await(struct stopping *s, size_t n, uint64_t spin, bool asleep);
 NODISCARD int tracer_finish(const struct stopping *s, struct tracee *ret);
 enum { TRACER_SPIN = 50000 }; // nanoseconds within which a thread stops that has not to wait for a processor
 
