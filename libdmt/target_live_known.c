@@ -2,7 +2,6 @@
 //
 // What one look at a thread leaves for the next: descriptors that stay open, each of that very thread (after its end
 // they read nothing), and by what it can be told that its stack is still the same, without stopping it once more.
-#include "err.h"
 #include "io.h"
 #include "num.h"
 #include "target_live.h"
