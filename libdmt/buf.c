@@ -106,6 +106,16 @@ int buf_ok(const struct buf *b)
     return b->failed ? err_set(ENOMEM, "out of memory") : 0;
 }
 
+uint64_t buf_hash(const void *bytes, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325, word;
+    for (size_t i = 0; n - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, (const char *)bytes + i, sizeof word);
+        h = (h ^ word) * 0x100000001b3;
+    }
+    return h;
+}
+
 void *array_grow(void *array, size_t len, size_t *cap, size_t size)
 {
     if (len < *cap)

@@ -46,6 +46,9 @@ const char *buf_cstr(struct buf *b);
 /** 0 when all appends succeeded, else -1 with ENOMEM. */
 NODISCARD int buf_ok(const struct buf *b);
 
+/** FNV-1a of N bytes by words of eight; what is left over does not count. */
+uint64_t buf_hash(const void *bytes, size_t n);
+
 /**
  * An array that grows by doubling: makes room for one more element of SIZE bytes.
  * Returns the array (perhaps moved) or NULL with ENOMEM, the old one untouched.

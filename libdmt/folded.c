@@ -19,13 +19,9 @@ static bool same(const struct folded *f, const struct folded_stack *s, const str
            memcmp(f->addrs + s->first, addrs, t->n * sizeof *addrs) == 0;
 }
 
-// FNV-1a, by words.
 static size_t bucket_of(const uint64_t *addrs, size_t n)
 {
-    uint64_t h = 0xcbf29ce484222325;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ addrs[i]) * 0x100000001b3;
-    return (size_t)(h >> 32) % FOLDED_BUCKETS;
+    return (size_t)(buf_hash(addrs, n * sizeof *addrs) >> 32) % FOLDED_BUCKETS;
 }
 
 static int add(struct folded *f, const struct trace *t, const struct frame *frames)

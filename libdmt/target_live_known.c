@@ -97,17 +97,6 @@ bool live_known_name(struct live *l, pid_t tid, struct stack *ret)
     return false;
 }
 
-// FNV-1a, by words.
-static uint64_t hash_of(const char *bytes, size_t n)
-{
-    uint64_t h = 0xcbf29ce484222325, word;
-    for (size_t i = 0; i + sizeof word <= n; i += sizeof word) {
-        memcpy(&word, bytes + i, sizeof word);
-        h = (h ^ word) * 0x100000001b3;
-    }
-    return h;
-}
-
 void live_known_stack(struct live *l, const struct stack *s)
 {
     struct known *k = know(l, s->tid);
@@ -122,7 +111,7 @@ void live_known_stack(struct live *l, const struct stack *s)
     k->pc = reg_pc(&s->regs);
     k->base = r->base;
     k->size = r->size;
-    k->hash = hash_of(s->bytes.data + r->at, r->size);
+    k->hash = buf_hash(s->bytes.data + r->at, r->size);
 }
 
 static bool read_turns(struct known *k, uint64_t *ran, uint64_t *turns)
@@ -154,7 +143,7 @@ static bool has_same_bytes(struct live *l, const struct known *k)
     buf_reset(&l->seen);
     char *room = buf_room(&l->seen, k->size);
     return room && mem_read(&l->base.mem, k->base, room, k->size, &got) == 0 && got == k->size &&
-           hash_of(room, k->size) == k->hash;
+           buf_hash(room, k->size) == k->hash;
 }
 
 /*
